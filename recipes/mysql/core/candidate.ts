@@ -1,0 +1,148 @@
+// Who may try, whether enough have promised, and who holds everything (PROTOCOL §4 steps 0, 4, 5).
+// Sets are compared by the newest epoch marker first and then by containment only; never by count, never by lag.
+import { contains, equal, formatGtidSet, isEmpty, subtract, union, type GtidSet } from "./gtid.ts";
+import type { Observation, Peer, PromiseRecord, State } from "./observation.ts";
+import { COLD_START_WAIT_MS, PREFERRED_HEAD_START_MS, RANK_STEP_MS, VETO_MS } from "./policy.ts";
+import { heldSet, joinedEpoch, lastPublished, quorum, short } from "./state.ts";
+
+/** Why this node may not start an election now, or null: it may. One reason, the first that holds. */
+export function mayNotElect(o: Observation, state: State): string | null {
+  const { me, server } = o;
+  if (me.uuid === null || !state.voters.includes(me.uuid)) return "not a voter";
+  if (me.stopping) return "stopping";
+  if (me.noFailover) return "nofailover";
+  if (me.amnesiac) return "amnesiac: cannot prove what it acknowledged";
+  if (o.consul.paused) return "the cluster is paused";
+  if (server === null) return "mysqld is not up";
+  if (!server.superReadOnly) return "mysqld is not closed";
+  if (o.markerUuid !== null && joinedEpoch(server, o.markerUuid) > state.epoch)
+    return "Consul's epoch is older than a marker in the data";
+  if (vetoes(o)) return "the primary is alive: its transactions still arrive";
+  return null;
+}
+
+/** §3 veto: the own receiver runs and a new transaction of the primary arrived lately, unless the holder closed itself. */
+export function vetoes(o: Observation): boolean {
+  const value = o.consul.leader?.value;
+  if (value?.held === false && value.closed) return false;
+  if (o.server?.source?.io !== "Yes") return false;
+  return o.sight.lastTransactionAt !== null && o.now - o.sight.lastTransactionAt < VETO_MS;
+}
+
+/** A peer that could win an election now, as far as its own record says. */
+function couldStand(peer: Peer, freshMs: number): boolean {
+  return (
+    peer.ageMs <= freshMs &&
+    !peer.stopping &&
+    !peer.stopped &&
+    !peer.noFailover &&
+    !peer.needsRebuild &&
+    peer.mysqldPid !== null
+  );
+}
+
+/**
+ * §4 step 0: how many other voters should try before this node. The last primary is not counted: it just failed, or
+ * it says itself whom it prefers. Ranks only order the tries: any of them would be safe.
+ */
+export function rank(o: Observation, state: State, freshMs: number): number {
+  const { me, server, markerUuid } = o;
+  if (server === null || markerUuid === null || me.uuid === null) return 0;
+  const mine = { joined: joinedEpoch(server, markerUuid), set: heldSet(server) };
+  const last = lastPublished(state);
+  return o.consul.peers.filter((peer) => {
+    if (peer.uuid === me.uuid || peer.uuid === last || !state.voters.includes(peer.uuid)) return false;
+    if (!couldStand(peer, freshMs)) return false;
+    if (peer.joined !== mine.joined) return peer.joined > mine.joined;
+    const set = heldSet(peer);
+    if (!equal(set, mine.set)) {
+      if (contains(set, mine.set)) return true;
+      if (contains(mine.set, set)) return false;
+    }
+    if (peer.priority !== me.priority) return peer.priority > me.priority;
+    return peer.uuid < (me.uuid ?? "");
+  }).length;
+}
+
+/** Milliseconds since the lock became free after which this node tries (§4 step 0; the preferred node at once). */
+export function electAfterMs(o: Observation, state: State, freshMs: number): number {
+  const value = o.consul.leader?.value;
+  const prefer = value?.held === false ? value.prefer : null;
+  if (prefer !== null && state.voters.includes(prefer)) {
+    if (prefer === o.me.uuid) return 0;
+    return PREFERRED_HEAD_START_MS + rank(o, state, freshMs) * RANK_STEP_MS;
+  }
+  return rank(o, state, freshMs) * RANK_STEP_MS;
+}
+
+/** Back-off after elections of ours that were given up: 0.5 s, 1 s, 2 s … at most 10 s. */
+export function backOffMs(times: number): number {
+  return times === 0 ? 0 : Math.min(10_000, 250 * 2 ** Math.min(times, 6));
+}
+
+export type Verdict =
+  | { readonly kind: "wait"; readonly why: string }
+  | { readonly kind: "refuse"; readonly why: string }
+  /** `target` is T; the winner holds it. `winner` null: no eligible promiser holds T. */
+  | { readonly kind: "chosen"; readonly target: GtidSet; readonly winner: PromiseRecord | null };
+
+/** §4 steps 4 and 5 over the promises of this epoch. `forMs`: how long the candidate has been waiting. */
+export function judge(o: Observation, state: State, forMs: number): Verdict {
+  const promises = o.consul.promises.filter(
+    (p) => p.epoch === state.epoch && state.voters.includes(p.uuid) && !p.amnesiac,
+  );
+  const others = promises.filter((p) => p.uuid !== state.prevPrimary);
+  const own = promises.some((p) => p.uuid === state.prevPrimary);
+  const need = quorum(state);
+  if (others.length < need && !own) {
+    const missing = state.voters.filter((v) => !promises.some((p) => p.uuid === v)).map(short);
+    return {
+      kind: "wait",
+      why: `have ${others.length} promises, need ${need}, missing: ${missing.join(", ")}`,
+    };
+  }
+  const awaited = state.prevPrimary !== null && state.voters.includes(state.prevPrimary) && !own;
+  if (awaited && !o.sawPrimary && forMs < COLD_START_WAIT_MS)
+    return { kind: "wait", why: "cold start: waiting for the last primary's own promise" };
+  return choose(o, promises);
+}
+
+/** §4 step 5: greatest joined() first, then the maximum by inclusion; incomparable sets elect nobody. */
+export function choose(o: Observation, promises: readonly PromiseRecord[]): Verdict {
+  const newest = Math.max(...promises.map((p) => p.joined));
+  const best = promises.filter((p) => p.joined === newest);
+  const sets = best.map((p) => heldSet(p));
+  const target = sets.reduce((all, set) => union(all, set), sets[0] ?? []);
+  const holders = best.filter((_, at) => contains(sets[at] ?? [], target));
+  if (holders.length === 0) {
+    const extra = best.map(
+      (p, at) => `${p.node} lacks ${formatGtidSet(subtract(target, sets[at] ?? []))}`,
+    );
+    return {
+      kind: "refuse",
+      why: `incomparable GTID sets, nobody holds everything: ${extra.join("; ")}`,
+    };
+  }
+  const eligible = holders.filter((p) => !p.noFailover && !p.stopping);
+  return { kind: "chosen", target, winner: prefer(o, eligible) };
+}
+
+/** Transactions of backlog below which another holder is not worth one more round. */
+const BACKLOG_WORTH_A_ROUND = 10_000;
+
+function prefer(o: Observation, eligible: readonly PromiseRecord[]): PromiseRecord | null {
+  const sorted = eligible.toSorted(
+    (a, b) => b.priority - a.priority || a.backlog - b.backlog || (a.uuid < b.uuid ? -1 : 1),
+  );
+  const first = sorted[0] ?? null;
+  const mine = sorted.find((p) => p.uuid === o.me.uuid);
+  if (first === null || mine === undefined) return first;
+  const worth = first.priority > mine.priority || mine.backlog - first.backlog > BACKLOG_WORTH_A_ROUND;
+  return worth ? first : mine;
+}
+
+/** What `from` lacks of `target`, as text; "" when nothing. */
+export function lacking(target: GtidSet, from: GtidSet): string {
+  const rest = subtract(target, from);
+  return isEmpty(rest) ? "" : formatGtidSet(rest);
+}

@@ -1,0 +1,46 @@
+// The decision of one tick: first rule that answers wins, and the order of the rules is the safety argument.
+// Pure: reads the observation only, never throws, never waits. "Do nothing" is a hold that says why.
+import { hold, type Action } from "./action.ts";
+import { beCandidate, tryElection } from "./electing.ts";
+import { follow, answerCandidate } from "./following.ts";
+import { bootstrapOrProvision, keepServerUp } from "./lifecycle.ts";
+import type { Observation } from "./observation.ts";
+import { bePrimary, endPrimacy } from "./primary.ts";
+import { joinedEpoch } from "./state.ts";
+import { stopCluster, stopping } from "./stopping.ts";
+
+export function decide(o: Observation): readonly Action[] {
+  return (
+    endPrimacy(o) ?? //           1 a mysqld that ended took its epoch with it
+    olderConsul(o) ?? //          2 a Consul that went back in time is not obeyed
+    stopCluster(o) ?? //          3 orders to stop, of the cluster and of this node
+    stopping(o) ??
+    bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one
+    keepServerUp(o) ?? //         5 no server: start it, closed
+    answerCandidate(o) ?? //      6 a newer epoch asks for our promise (fences an old primary)
+    bePrimary(o) ?? //            7 then duty
+    beCandidate(o) ??
+    follow(o) ?? //               8 then routine
+    tryElection(o) ?? //          9 then ambition
+    hold("waiting: no primary, and nothing that this node may do about it")
+  );
+}
+
+/** §7 "Consul wiped or restored": refuse everything and ask for `adopt`. An open primary stays as it is. */
+function olderConsul(o: Observation): readonly Action[] | null {
+  const { consul, promise } = o;
+  if (!consul.loaded) return null;
+  const state = consul.state?.value;
+  const known = promise.ver > 0 || promise.seenEpoch > 0;
+  const inData =
+    o.server !== null && o.markerUuid !== null ? joinedEpoch(o.server, o.markerUuid) : 0;
+  if (state === undefined) {
+    if (!known) return null;
+    return hold("Consul has no state of this cluster, but this node has seen one: asking for `adopt`");
+  }
+  if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)
+    return hold(
+      `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): asking for \`adopt\``,
+    );
+  return null;
+}

@@ -1,0 +1,84 @@
+// Election and promotion by this node (PROTOCOL §4 steps 0–8). Steps 9 and 10 are primary.ts.
+// The lock decides who may try; promises of V decide who succeeds.
+import { hold, type Action } from "./action.ts";
+import { backOffMs, electAfterMs, judge, lacking, mayNotElect } from "./candidate.ts";
+import { contains, gtidSet } from "./gtid.ts";
+import type { Observation, State } from "./observation.ts";
+import { FRESH_MS, PROMISES_WITHIN_MS } from "./policy.ts";
+import { holdsLock, isCandidate, short } from "./state.ts";
+
+/** Steps 0–2: nobody holds the lock, or we hold it and no epoch is ours yet. */
+export function tryElection(o: Observation): readonly Action[] | null {
+  const entry = o.consul.state;
+  if (entry === null) return null;
+  const { value: state, index } = entry;
+  if (o.consul.leader?.session != null && !holdsLock(o)) return hold(waitingFor(o, state));
+  const no = mayNotElect(o, state);
+  if (no !== null) {
+    if (holdsLock(o)) return giveUp(`not electing: ${no}`);
+    return hold(`no primary; not electing: ${no}`);
+  }
+  if (o.consul.session === null) return hold("no primary; waiting for a Consul session");
+  if (o.gaveUp !== null && o.now < o.gaveUp.at + backOffMs(o.gaveUp.times))
+    return hold("no primary; backing off after an election without a result");
+  const free = o.leaderFreeSince ?? o.now;
+  if (!holdsLock(o) && o.now < free + electAfterMs(o, state, FRESH_MS))
+    return hold("no primary; another node goes first");
+  return [
+    { do: "elect", from: state, index, why: `no primary since epoch ${state.epoch}: raising it` },
+  ];
+}
+
+function waitingFor(o: Observation, state: State): string {
+  const value = o.consul.leader?.value;
+  const who = value?.held === true ? value.node : "another node";
+  return state.phase === "electing"
+    ? `promised epoch ${o.promise.epoch}; waiting for ${who}`
+    : `waiting for ${who} (${state.phase})`;
+}
+
+function giveUp(why: string, prefer: string | null = null): readonly Action[] {
+  return [{ do: "release-lock", prefer, closed: false, gaveUp: prefer === null, why }];
+}
+
+/** Steps 3–8, as the one candidate of this epoch. */
+export function beCandidate(o: Observation): readonly Action[] | null {
+  const entry = o.consul.state;
+  if (entry === null || !isCandidate(o) || o.server === null) return null;
+  const { value: state, index } = entry;
+  if (o.me.stopping) return giveUp("stopping");
+  if (o.answered !== state.epoch) return hold("promising to itself first");
+  const forMs = o.candidateSince === null ? 0 : o.now - o.candidateSince;
+  const verdict = judge(o, state, forMs);
+  if (verdict.kind === "refuse") return giveUp(verdict.why);
+  if (verdict.kind === "wait")
+    return forMs < PROMISES_WITHIN_MS ? hold(`electing: ${verdict.why}`) : giveUp(verdict.why);
+  if (verdict.winner === null)
+    return giveUp("no eligible node holds everything that was promised");
+  if (verdict.winner.uuid !== o.me.uuid)
+    return giveUp(`${verdict.winner.node} is the better candidate`, verdict.winner.uuid);
+  if (!contains(gtidSet(o.server.executed), verdict.target)) return drain(o, lacking(verdict.target, gtidSet(o.server.executed)));
+  const { epoch } = state;
+  const why = `${o.consul.promises.length} promises, everything applied`;
+  return [
+    { do: "take-over", epoch, acks: state.acks, why },
+    { do: "publish", epoch, from: state, index, why },
+  ];
+}
+
+/** Step 6: wait while the applier works; an applier that stopped with an error leaves the field to another holder. */
+function drain(o: Observation, left: string): readonly Action[] {
+  const source = o.server?.source ?? null;
+  if (source !== null && source.sqlErrno !== 0) return giveUp(`applier: ${source.sqlError}`);
+  if (source !== null && source.sql === "No")
+    return [{ do: "start-applier", why: "what was received must be applied before promotion" }];
+  return hold(`electing: applying ${left.length > 80 ? `${left.slice(0, 80)}…` : left}`);
+}
+
+/** For people: who is what in this state. */
+export function describe(o: Observation, state: State): string {
+  if (state.primary === null) return `epoch ${state.epoch}: electing`;
+  const peer = o.consul.peers.find((p) => p.uuid === state.primary);
+  return `epoch ${state.epoch}: ${peer?.node ?? short(state.primary)} is primary`;
+}
+

@@ -1,0 +1,131 @@
+// A node that is not the primary: promise to a candidate (PROTOCOL §4 step 3), FOLLOW the primary (§5), say when it is
+// lost (§3 tier 2), and give up data that cannot follow (§7 rebuild).
+import { hold, type Action } from "./action.ts";
+import { hasLostPrimary, mayEndSession, silentMs } from "./detection.ts";
+import type { Observation, State } from "./observation.ts";
+import { short } from "./state.ts";
+
+/** §4 step 3: a newer epoch is being elected. A primary that is still open is fenced first; mysqld restarts closed. */
+export function answerCandidate(o: Observation): readonly Action[] | null {
+  const state = o.consul.state?.value;
+  if (state === undefined || o.me.uuid === null) return null;
+  if (o.primacy !== null && state.epoch > o.primacy.epoch) {
+    const drained = o.primacy.stage === "drained" && o.server?.superReadOnly === true;
+    if (!drained) return [{ do: "kill-mysqld", why: `epoch ${state.epoch} is newer than mine: fenced` }];
+  }
+  if (state.phase !== "electing" || !state.voters.includes(o.me.uuid)) return null;
+  if (state.epoch < o.promise.epoch || o.answered >= state.epoch || o.server === null) return null;
+  if (!o.server.superReadOnly) return [{ do: "kill-mysqld", why: "not closed, and no primary: fenced" }];
+  return [{ do: "promise", epoch: state.epoch, why: `a candidate asks for epoch ${state.epoch}` }];
+}
+
+/** §5: somebody else is published. */
+export function follow(o: Observation): readonly Action[] | null {
+  const state = o.consul.state?.value;
+  if (state === undefined || state.primary === null || state.primary === o.me.uuid) return null;
+  if (o.server === null || o.me.uuid === null) return null;
+  if (state.epoch < o.promise.epoch)
+    return hold(`promised epoch ${o.promise.epoch}: not following epoch ${state.epoch}`);
+  const voter = state.voters.includes(o.me.uuid);
+  if (o.errant !== null && o.errant.primary === state.primary) return cannotFollow(o, voter);
+  const target = addressOf(o, state.primary);
+  const semiSync = voter;
+  const { epoch, primary } = { epoch: state.epoch, primary: state.primary };
+  if (o.following === null || o.following.epoch !== epoch || o.following.primary !== primary) {
+    if (target === null) return hold(`waiting for the address of ${short(primary)}`);
+    return [{ do: "follow", epoch, primary, ...target, semiSync, why: `epoch ${epoch}: following the primary` }];
+  }
+  if (o.server.semiSync.replicaEnabled !== semiSync || o.following.semiSync !== semiSync) {
+    const why = semiSync ? "in V: acknowledging from now on" : "not in V: not acknowledging";
+    return [{ do: "set-semi-sync", on: semiSync, epoch, why }];
+  }
+  return handedOver(o, state) ?? watchPrimary(o, state) ?? joinIn(o, state) ?? healthy(o, state, voter);
+}
+
+function addressOf(o: Observation, uuid: string): { host: string; port: number } | null {
+  const value = o.consul.leader?.value;
+  if (value?.held === true && value.uuid === uuid) return { host: value.host, port: value.port };
+  const peer = o.consul.peers.find((p) => p.uuid === uuid);
+  return peer === undefined ? null : { host: peer.host, port: peer.port };
+}
+
+/** The hand-over that this node began as primary has its outcome. */
+function handedOver(o: Observation, state: State): readonly Action[] | null {
+  const id = o.switchover?.id ?? null;
+  if (id === null || state.phase !== "open") return null;
+  const value = o.consul.leader?.value;
+  const who = value?.held === true ? value.node : short(state.primary ?? "");
+  return [{ do: "answer-intent", intent: id, ok: true, why: `${who} is primary at epoch ${state.epoch}` }];
+}
+
+/** §3 tier 2. */
+function watchPrimary(o: Observation, state: State): readonly Action[] | null {
+  const voter = o.me.uuid !== null && state.voters.includes(o.me.uuid);
+  const said = o.consul.lost.some((l) => l.uuid === o.me.uuid);
+  if (!hasLostPrimary(o)) {
+    if (said) return [{ do: "unsay-lost", epoch: state.epoch, why: "the primary is back" }];
+    return null;
+  }
+  // The lock is free already: the election decides, there is no session to end.
+  const session = o.consul.leader?.session ?? null;
+  if (session === null || o.consul.paused) return null;
+  if (voter && !said)
+    return [{ do: "say-lost", epoch: state.epoch, why: `no sign of the primary for ${Math.round(silentMs(o))} ms` }];
+  if (mayEndSession(o, state))
+    return [{ do: "end-session", session, why: "enough voters have lost the primary" }];
+  return null;
+}
+
+const ACCESS_DENIED = 1045;
+const ACCOUNT_LOCKED = 3118;
+
+/** A node without an account here, or with a locked one, asks the primary for it (§7). */
+function joinIn(o: Observation, state: State): readonly Action[] | null {
+  const source = o.server?.source;
+  if (source == null || source.io === "Yes") return null;
+  if (source.ioErrno !== ACCESS_DENIED && source.ioErrno !== ACCOUNT_LOCKED) return null;
+  const asked = o.consul.intents.find((i) => i.verb === "join" && i.uuid === o.me.uuid);
+  if (asked !== undefined && asked.ver >= state.ver && asked.epoch === state.epoch)
+    return hold("waiting for the primary to admit this node");
+  if (o.server?.semiSync.replicaActive === true) return null;
+  return [{ do: "ask-join", ver: state.ver, epoch: state.epoch, why: "the primary has no open account for this node" }];
+}
+
+/** The binary log that is needed is purged (ER_SOURCE_FATAL_ERROR_READING_BINLOG, ER_SOURCE_HAS_PURGED_REQUIRED_GTIDS). */
+const NEEDS_REBUILD = [1236, 1789, 13114, 13121];
+
+function healthy(o: Observation, state: State, voter: boolean): readonly Action[] | null {
+  const source = o.server?.source;
+  if (source == null) return [{ ...refollow(o, state), why: "no source is configured" }];
+  if (NEEDS_REBUILD.includes(source.ioErrno) && source.io === "No")
+    return hold(`cannot follow: ${source.ioError}`);
+  if (source.sqlErrno !== 0 && source.sql === "No")
+    return hold(`applier stopped: ${source.sqlError}`);
+  if (source.sql === "No") return [{ do: "start-applier", why: "the applier is stopped" }];
+  if (source.io === "No") return [{ ...refollow(o, state), why: "the receiver is stopped" }];
+  // A free lock with a published primary: it failed. Whoever may elect does.
+  if (o.consul.leader !== null && o.consul.leader.session === null && voter) return null;
+  const lag = source.lagSeconds === null ? "" : `, ${source.lagSeconds} s behind`;
+  const what = source.io === "Yes" ? `following${lag}` : "connecting";
+  return hold(`replica at epoch ${state.epoch}, ${voter ? "voter" : "not a voter"}, ${what}`);
+}
+
+function refollow(o: Observation, state: State): Omit<Extract<Action, { do: "follow" }>, "why"> {
+  const address = addressOf(o, state.primary ?? "") ?? { host: o.server?.source?.host ?? "", port: o.server?.source?.port ?? 0 };
+  return {
+    do: "follow",
+    epoch: state.epoch,
+    primary: state.primary ?? "",
+    ...address,
+    semiSync: o.me.uuid !== null && state.voters.includes(o.me.uuid),
+  };
+}
+
+/** §7 rebuild: only a non-voter is wiped; the primary removes this node from V first. */
+function cannotFollow(o: Observation, voter: boolean): readonly Action[] {
+  const why = o.errant?.why ?? "";
+  if (o.policy.rejoin === "hold") return hold(`cannot follow, kept for a person (rejoin: hold): ${why}`);
+  if (voter) return hold(`cannot follow, waiting to be removed from V: ${why}`);
+  if (o.consul.state?.value.phase !== "open") return hold(`cannot follow, waiting for an open primary: ${why}`);
+  return [{ do: "set-aside", why: `cannot follow: ${why}` }];
+}

@@ -1,0 +1,95 @@
+// From an empty directory to a running, closed server: found a cluster, or provision from a donor (PROTOCOL §7).
+// A half-made datadir is never used, a foreign one never touched.
+import { hold, type Action } from "./action.ts";
+import type { Observation, Peer } from "./observation.ts";
+import { FRESH_MS } from "./policy.ts";
+import { holdsLock } from "./state.ts";
+
+/** Everything up to a datadir that belongs to this cluster. */
+export function bootstrapOrProvision(o: Observation): readonly Action[] | null {
+  const { datadir, consul } = o;
+  if (datadir.kind === "foreign")
+    return hold("AP_DATADIR_FOREIGN: the data directory holds something that autopilot did not make");
+  if (!consul.loaded)
+    return o.process.running ? null : hold(`waiting for Consul: ${consul.error ?? "not read yet"}`);
+  if (datadir.kind === "ready") return checkCluster(o);
+  if (o.job?.running === true) return hold(o.job.says);
+  if (o.process.running) return [{ do: "kill-mysqld", why: "its datadir is gone" }];
+  if (o.me.serverId === null)
+    return [{ do: "claim-server-id", why: "a new datadir needs a server_id of its own" }];
+  if (o.job !== null && o.job.failure !== null && o.now < o.job.retryAt)
+    return hold(`${o.job.name} failed: ${o.job.failure}; trying again`);
+  return consul.initialize === null ? foundCluster(o) : provision(o);
+}
+
+/** A datadir of ours: of this cluster, or of a bootstrap that is not finished. */
+function checkCluster(o: Observation): readonly Action[] | null {
+  const { datadir, consul } = o;
+  if (datadir.bootstrap !== null && consul.initialize === null) {
+    if (!holdsLock(o)) return takeLockToFound(o);
+    const clusterId = datadir.bootstrap;
+    return [{ do: "register-cluster", clusterId, why: "founded: Consul learns of it" }];
+  }
+  if (datadir.bootstrap !== null && consul.initialize !== datadir.bootstrap) {
+    if (o.process.running) return [{ do: "kill-mysqld", why: "another node founded the cluster" }];
+    return [{ do: "discard-bootstrap", why: "another node founded the cluster" }];
+  }
+  if (consul.initialize === null) return hold("this node has data, but Consul knows no such cluster: asking for `adopt`");
+  if (datadir.clusterId !== consul.initialize)
+    return hold(
+      `AP_DATADIR_OTHER_CLUSTER: the datadir belongs to cluster ${datadir.clusterId}, Consul says ${consul.initialize}`,
+    );
+  return null;
+}
+
+function foundCluster(o: Observation): readonly Action[] {
+  if (!holdsLock(o)) return takeLockToFound(o);
+  return [{ do: "initialize", clusterId: null, why: "first node: founding the cluster" }];
+}
+
+function takeLockToFound(o: Observation): readonly Action[] {
+  const { leader, session } = o.consul;
+  if (o.me.stopping) return hold("stopping");
+  if (session === null) return hold(`waiting for a Consul session: ${o.consul.error ?? "opening"}`);
+  if (leader?.session != null) {
+    const who = leader.value?.held === true ? leader.value.node : "another node";
+    return hold(`waiting for ${who} to found the cluster`);
+  }
+  return [{ do: "take-lock", why: "no cluster yet: taking the lock to found it" }];
+}
+
+function provision(o: Observation): readonly Action[] {
+  const donor = bestDonor(o);
+  if (donor === null) return hold("waiting for a donor: no primary and no replica answers");
+  const { uuid, node, host, port } = donor;
+  const role = donor.role === "primary" ? "the primary" : "a replica without lag";
+  return [{ do: "provision", donor: { uuid, node, host, port }, why: `cloning from ${node}, ${role}` }];
+}
+
+/** In-sync replicas spare the primary; the least lag first; else the primary itself. */
+export function bestDonor(o: Observation): Peer | null {
+  const state = o.consul.state?.value;
+  if (state === undefined || state.phase !== "open") return null;
+  const able = o.consul.peers.filter(
+    (p) =>
+      p.ageMs <= FRESH_MS && p.epoch === state.epoch && !p.stopping && !p.needsRebuild && p.mysqldPid !== null,
+  );
+  const replicas = able
+    .filter((p) => p.role === "replica" && state.voters.includes(p.uuid) && (p.lagSeconds ?? 1e9) <= 1)
+    .toSorted((a, b) => (a.lagSeconds ?? 0) - (b.lagSeconds ?? 0) || (a.uuid < b.uuid ? -1 : 1));
+  return replicas[0] ?? able.find((p) => p.uuid === state.primary) ?? null;
+}
+
+/** A server that is down is started, closed; one that hangs outside of an open primacy is replaced. */
+export function keepServerUp(o: Observation): readonly Action[] | null {
+  if (!o.process.running) {
+    if (o.now < o.process.restartAt)
+      return hold(`mysqld ended (${o.process.lastExit ?? "?"}): starting it again soon`);
+    return [{ do: "start-mysqld", why: o.process.lastExit ?? "first start" }];
+  }
+  if (o.server === null)
+    return o.primacy === null ? hold("mysqld is starting") : null;
+  if (o.server.clusterId !== null && o.server.clusterId !== o.datadir.clusterId)
+    return [{ do: "kill-mysqld", why: "AP_DATADIR_OTHER_CLUSTER: the data names another cluster" }];
+  return null;
+}

@@ -1,0 +1,166 @@
+// Changes of V and k by the published primary (PROTOCOL §7): one at a time, the safe local half first, then a barrier
+// heartbeat where acknowledgements must be moved, then the CAS. Everything here proposes; the CAS decides.
+import type { Action } from "./action.ts";
+import { contains, gtidSet } from "./gtid.ts";
+import type { Change, Observation, Peer, ServerFacts, State } from "./observation.ts";
+import { FRESH_MS } from "./policy.ts";
+import { heldSet, short } from "./state.ts";
+
+type Seen = {
+  readonly o: Observation;
+  readonly state: State;
+  readonly index: number;
+  readonly server: ServerFacts;
+  readonly me: string;
+};
+
+/** The next step of a change, or null: V and k are what the policy wishes, as far as nodes allow. */
+export function membershipStep(seen: Seen): readonly Action[] | null {
+  const { o } = seen;
+  if (o.change !== null) return continueChange(seen, o.change);
+  return (
+    kickStrangers(seen) ??
+    withoutAcks(seen) ??
+    removeVoter(seen) ??
+    addVoter(seen) ??
+    adjustAcks(seen)
+  );
+}
+
+const connected = (seen: Seen, uuid: string): boolean =>
+  seen.server.dumpThreads.some((d) => d.uuid === uuid);
+
+const peerOf = (seen: Seen, uuid: string): Peer | undefined =>
+  seen.o.consul.peers.find((p) => p.uuid === uuid);
+
+const others = (seen: Seen): readonly string[] => seen.state.voters.filter((v) => v !== seen.me);
+
+function serverIdOf(seen: Seen, uuid: string): number | null {
+  const dump = seen.server.dumpThreads.find((d) => d.uuid === uuid);
+  return dump?.serverId ?? peerOf(seen, uuid)?.serverId ?? null;
+}
+
+function commit(
+  seen: Seen,
+  change: Pick<Change, "kind" | "uuid" | "voters" | "acks">,
+  why: string,
+): readonly Action[] {
+  const { kind, uuid, voters, acks } = change;
+  const { state: from, index } = seen;
+  return [{ do: "commit-change", kind, uuid, voters, acks, from, index, why }];
+}
+
+/** §7: a prepared change waits for its barrier: a heartbeat that *started* after the local half, acknowledged by k. */
+function continueChange(seen: Seen, change: Change): readonly Action[] {
+  const { o } = seen;
+  if (change.stage === "sent")
+    return commit(seen, change, "the answer to this change was lost: win it by the next CAS");
+  if (change.kind === "alone") return commit(seen, change, "all others are cut: going on alone");
+  const acked = o.heartbeat.ackedStart;
+  if (acked !== null && acked > change.since)
+    return commit(seen, change, "a heartbeat that started after the local half is acknowledged");
+  return withoutAcks(seen) ?? [{ do: "hold", why: `${change.kind}: waiting for the barrier heartbeat` }];
+}
+
+/** Acks count only from V (I4): a semi-sync client outside V is disconnected. */
+function kickStrangers(seen: Seen): readonly Action[] | null {
+  const { server, state } = seen;
+  if (!server.semiSync.sourceEnabled) return null;
+  const strangers = server.dumpThreads.filter((d) => !state.voters.includes(d.uuid));
+  const members = server.dumpThreads.length - strangers.length;
+  if (strangers.length === 0 || server.semiSync.clients <= members) return null;
+  const uuids = strangers.map((d) => d.uuid);
+  return [{ do: "kick", uuids, why: "a semi-sync client outside V would be counted" }];
+}
+
+/** §7 fewer, alone: fewer than k voters acknowledge for `aloneAfter`, and the policy lets the primary go on. */
+function withoutAcks(seen: Seen): readonly Action[] | null {
+  const { o, state } = seen;
+  if (state.acks === 0) return null;
+  const useful = others(seen).filter((v) => connected(seen, v));
+  if (useful.length >= state.acks || o.policy.minAcks > useful.length) return null;
+  const gone = others(seen).filter((v) => !connected(seen, v));
+  const saidSo = gone.every((v) => {
+    const peer = peerOf(seen, v);
+    return peer !== undefined && (peer.stopped || peer.needsRebuild);
+  });
+  const since = gone.map((v) => o.absentSince[v] ?? o.now);
+  const forMs = gone.length === 0 ? 0 : o.now - Math.max(...since);
+  if (!saidSo && forMs < o.policy.aloneAfterMs) return null;
+  if (!o.consul.reachable || o.now >= o.consul.goodUntil) return null;
+  if (useful.length > 0) {
+    const change = { kind: "acks-down", uuid: null, voters: state.voters, acks: useful.length } as const;
+    return commit(seen, change, `only ${useful.length} voters acknowledge`);
+  }
+  const cut = others(seen).flatMap((uuid) => {
+    const serverId = serverIdOf(seen, uuid);
+    return serverId === null ? [] : [{ uuid, serverId }];
+  });
+  return [{ do: "cut-all", others: cut, why: "no voter acknowledges: going on alone (minAcks 0)" }];
+}
+
+/** §7 remove: gone for `dropVoterAfter`, stopped for good, or holding data that cannot follow. */
+function removeVoter(seen: Seen): readonly Action[] | null {
+  const { o, state } = seen;
+  const doomed = others(seen).find((v) => {
+    const peer = peerOf(seen, v);
+    if (peer?.needsRebuild === true && !connected(seen, v)) return true;
+    const since = o.absentSince[v];
+    return since !== undefined && o.now - since >= o.policy.dropVoterAfterMs;
+  });
+  const surplus =
+    state.voters.length > o.policy.voters ? others(seen).toSorted().at(-1) : undefined;
+  const uuid = doomed ?? surplus;
+  if (uuid === undefined || state.voters.length - 2 < state.acks) return null;
+  const serverId = serverIdOf(seen, uuid);
+  if (serverId === null) return null;
+  const voters = state.voters.filter((v) => v !== uuid);
+  const why = `voter ${short(uuid)} ${doomed === undefined ? "is one too many" : "is gone or cannot follow"}`;
+  return [{ do: "cut", uuid, serverId, voters, acks: state.acks, why }];
+}
+
+/** §7 add: a connected replica that is within one record interval of the head; V first, its flag after it reads that. */
+function addVoter(seen: Seen): readonly Action[] | null {
+  const { o, state } = seen;
+  const replaceable = others(seen).some((v) => o.absentSince[v] !== undefined || peerOf(seen, v)?.needsRebuild === true);
+  // One more than wished for a moment, where a lost voter cannot be removed first (§7 replace).
+  const room = o.policy.voters + (replaceable && state.voters.length - 2 < state.acks ? 1 : 0);
+  if (state.voters.length >= room || o.headBefore === "") return null;
+  const head = gtidSet(o.headBefore);
+  const ready = o.consul.peers.find(
+    (p) =>
+      !state.voters.includes(p.uuid) &&
+      p.ageMs <= FRESH_MS &&
+      p.epoch === state.epoch &&
+      p.role === "replica" &&
+      !p.stopping &&
+      !p.needsRebuild &&
+      connected(seen, p.uuid) &&
+      contains(heldSet(p), head),
+  );
+  if (ready === undefined) return null;
+  const voters = [...state.voters, ready.uuid];
+  const change = { kind: "add", uuid: ready.uuid, voters, acks: state.acks } as const;
+  return commit(seen, change, `${ready.node} has caught up`);
+}
+
+/** §7 k up: local first, barrier, CAS. k down: CAS first. */
+function adjustAcks(seen: Seen): readonly Action[] | null {
+  const { o, state, server } = seen;
+  const wished = Math.min(o.policy.acks, state.voters.length - 1);
+  if (state.acks > wished) {
+    const change = { kind: "acks-down", uuid: null, voters: state.voters, acks: wished } as const;
+    return commit(seen, change, `acks ${state.acks} → ${wished}`);
+  }
+  if (state.acks === wished) return null;
+  const next = state.acks + 1;
+  const ready = others(seen).filter((v) => {
+    const peer = peerOf(seen, v);
+    return connected(seen, v) && peer?.semiSync === true && peer.ageMs <= FRESH_MS;
+  });
+  if (ready.length < next) return null;
+  if (server.semiSync.sourceEnabled && server.semiSync.clients < next) return null;
+  return [
+    { do: "raise-acks", acks: next, voters: state.voters, why: `${ready.length} voters acknowledge: acks ${state.acks} → ${next}` },
+  ];
+}

@@ -1,0 +1,339 @@
+// What one node sees in one tick: plain JSON data, GTID sets as text. All that a decision needs is in here,
+// so that each decision can be replayed from its log line. `null` means: asked and there is none, or not readable now.
+import type { Policy } from "./policy.ts";
+
+/** GTID sets of one server, in MySQL's text form (Reference Manual, "GTID Format and Storage"). */
+export type GtidFacts = {
+  readonly executed: string;
+  readonly retrieved: string;
+  readonly purged: string;
+};
+
+/** The replica half of a server: what SHOW REPLICA STATUS and performance_schema say of our one channel. */
+export type SourceFacts = {
+  readonly host: string;
+  readonly port: number;
+  /** Source_UUID: empty until the receiver has connected once. */
+  readonly uuid: string;
+  readonly user: string;
+  readonly io: "Yes" | "No" | "Connecting";
+  readonly sql: "Yes" | "No";
+  readonly ioError: string;
+  readonly ioErrno: number;
+  readonly sqlError: string;
+  readonly sqlErrno: number;
+  /** GTID of the newest transaction in the relay log, or "". */
+  readonly lastQueued: string;
+  /** Seconds_Behind_Source, or null while the server does not say. */
+  readonly lagSeconds: number | null;
+};
+
+/** A dump thread: a replica that is connected to us. `uuid` is its server_uuid, as it said at connect. */
+export type DumpThread = { readonly uuid: string; readonly serverId: number; readonly threadId: number };
+
+/** One look at mysqld over the standing admin connection. */
+export type ServerFacts = GtidFacts & {
+  readonly uuid: string;
+  readonly serverId: number;
+  readonly version: string;
+  readonly readOnly: boolean;
+  readonly superReadOnly: boolean;
+  readonly offlineMode: boolean;
+  /** autopilot.cluster's id; null: the table is not there. */
+  readonly clusterId: string | null;
+  /** Null: no replication source is configured. */
+  readonly source: SourceFacts | null;
+  readonly semiSync: {
+    readonly sourceEnabled: boolean;
+    /** Rpl_semi_sync_source_status: OFF on an open primary with k ≥ 1 is an alarm (S3). */
+    readonly sourceActive: boolean;
+    readonly waitFor: number;
+    readonly clients: number;
+    readonly waitSessions: number;
+    readonly replicaEnabled: boolean;
+    /** Rpl_semi_sync_replica_status. */
+    readonly replicaActive: boolean;
+  };
+  readonly dumpThreads: readonly DumpThread[];
+  /** server_ids that have an account autopilot_repl_<n>, with its lock; [] where not read (replica). */
+  readonly accounts: readonly { readonly serverId: number; readonly locked: boolean }[];
+};
+
+/** The mysqld process as its parent sees it. `incarnation` grows by one with each start. */
+export type ProcessFacts = {
+  readonly running: boolean;
+  readonly incarnation: number;
+  readonly pid: number | null;
+  /** How the last incarnation ended, or null. */
+  readonly lastExit: string | null;
+  /** Not to be started again before this, our clock: back-off of a server that ends soon after its start. */
+  readonly restartAt: number;
+};
+
+/** What stands in the node's data directory. */
+export type DatadirFacts = {
+  /** `half`: made by a run that did not finish, never used. `foreign`: not made by us: never touched. */
+  readonly kind: "absent" | "half" | "ready" | "foreign";
+  readonly uuid: string | null;
+  readonly serverId: number | null;
+  /** From the file `bootstrap` beside the datadir: the id that this node wanted to found a cluster with (§7). */
+  readonly bootstrap: string | null;
+  /** Cluster id that the datadir was made for, from the file beside it. */
+  readonly clusterId: string | null;
+};
+
+/** The promise file: durable before anything that depends on it. */
+export type PromiseFacts = {
+  /** Highest epoch promised. */
+  readonly epoch: number;
+  /** Highest `state.ver` and `state.epoch` ever read (§7 "Consul wiped or restored"). */
+  readonly ver: number;
+  readonly seenEpoch: number;
+};
+
+/** Key `state` (§1). Every write of it is one transaction [check-session leader, cas]. */
+export type State = {
+  readonly ver: number;
+  readonly epoch: number;
+  readonly phase: "electing" | "promoting" | "open";
+  /** uuid of the published primary; null while electing. */
+  readonly primary: string | null;
+  /** uuid of the last published primary before this election. */
+  readonly prevPrimary: string | null;
+  readonly voters: readonly string[];
+  readonly acks: number;
+};
+
+/** Key `leader`: the lock. A release leaves a value that says why. */
+export type LeaderValue =
+  | {
+      readonly held: true;
+      readonly uuid: string;
+      readonly node: string;
+      readonly epoch: number;
+      /** Where replicas reach it, so that FOLLOW needs no further read. */
+      readonly host: string;
+      readonly port: number;
+      readonly agentPort: number;
+    }
+  | {
+      readonly held: false;
+      readonly epoch: number;
+      readonly reason: string;
+      /** uuid of the node that should elect itself first. */
+      readonly prefer: string | null;
+      /** True where the holder itself closed before it released: the veto does not apply (§3). */
+      readonly closed: boolean;
+    };
+
+/** Key `promises/<e>/<uuid>` (§4 step 3 e). */
+export type PromiseRecord = GtidFacts & {
+  readonly uuid: string;
+  readonly epoch: number;
+  readonly amnesiac: boolean;
+  readonly joined: number;
+  /** Transactions received and not applied, by count: only ever used to rank equals. */
+  readonly backlog: number;
+  readonly node: string;
+  readonly priority: number;
+  readonly noFailover: boolean;
+  readonly stopping: boolean;
+};
+
+/** Key `nodes/<uuid>`: what a node says of itself every 2 s. */
+export type NodeRecord = GtidFacts & {
+  readonly uuid: string;
+  readonly node: string;
+  readonly serverId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly agentPort: number;
+  readonly pid: number;
+  readonly mysqldPid: number | null;
+  readonly controlSocket: string;
+  readonly role: Role;
+  /** What the node does, one word; `says` is the whole sentence. */
+  readonly state: string;
+  readonly says: string;
+  readonly epoch: number;
+  readonly joined: number;
+  /** Highest state.ver read when the semi-sync flag was last set, and what it was set to (§7). */
+  readonly ver: number;
+  readonly semiSync: boolean;
+  readonly promised: number;
+  readonly writable: boolean;
+  readonly lagSeconds: number | null;
+  /** True while it still sees heartbeat transactions of the primary of `epoch`. */
+  readonly seesPrimary: boolean;
+  readonly stopping: boolean;
+  readonly stopped: boolean;
+  readonly errant: string;
+  readonly needsRebuild: boolean;
+  readonly priority: number;
+  readonly noFailover: boolean;
+  readonly since: string;
+};
+
+export type Role =
+  | "primary"
+  | "replica"
+  | "candidate"
+  | "provisioning"
+  | "fenced"
+  | "stopped"
+  | "unknown";
+
+/** A node record with how long ago its index last moved, on our clock (§1 "fresh"). */
+export type Peer = NodeRecord & { readonly ageMs: number };
+
+/** Key `intents/<id>`: an operator's, or a node's, recorded wish. */
+export type Intent = {
+  readonly id: string;
+  readonly verb: "switchover" | "stop-cluster" | "join";
+  readonly to: string | null;
+  readonly uuid: string | null;
+  readonly serverId: number | null;
+  /** `state.epoch` when it was wished: an intent of another epoch is stale. */
+  readonly epoch: number;
+  /** join: `state.ver` at which the node's semi-sync flag was OFF and its receiver not connected (§7). */
+  readonly ver: number;
+  readonly by: string;
+  /** Wall clock, for people. */
+  readonly at: string;
+  /** "wished" until somebody takes it; then its outcome, kept until it is collected. */
+  readonly outcome: null | { readonly ok: boolean; readonly says: string; readonly at: string };
+};
+
+/** What Consul says. `reachable` false: everything else is the last that was read. */
+export type ConsulFacts = {
+  readonly reachable: boolean;
+  readonly error: string | null;
+  readonly session: string | null;
+  /** Our belief in our session, on our clock (§3). */
+  readonly goodUntil: number;
+  readonly initialize: string | null;
+  readonly leader: { readonly index: number; readonly session: string | null; readonly value: LeaderValue | null } | null;
+  readonly state: { readonly index: number; readonly value: State } | null;
+  /** Whether `leader` and `state` have been read at least once. */
+  readonly loaded: boolean;
+  /** Promises of the epoch that we are a candidate of; [] otherwise. */
+  readonly promises: readonly PromiseRecord[];
+  /** uuids that say that the primary of this epoch is lost, with how long we have known it. */
+  readonly lost: readonly { readonly uuid: string; readonly forMs: number }[];
+  /** Read on demand; [] when never asked. */
+  readonly peers: readonly Peer[];
+  readonly peersAgeMs: number | null;
+  readonly intents: readonly Intent[];
+  readonly paused: boolean;
+};
+
+/** Our own primacy: lives and dies with one mysqld incarnation (§4, last paragraph). */
+export type Primacy = {
+  readonly epoch: number;
+  readonly incarnation: number;
+  readonly stage: "published" | "marking" | "marked" | "open" | "draining" | "drained";
+  readonly since: number;
+};
+
+/** A change of membership under way (§7), one at a time. */
+export type Change = {
+  readonly kind: "remove" | "add" | "acks-up" | "acks-down" | "alone";
+  readonly uuid: string | null;
+  readonly voters: readonly string[];
+  readonly acks: number;
+  /** `prepared`: the local, safe half is done; `sent`: the CAS was sent and its answer is not known. */
+  readonly stage: "prepared" | "sent";
+  /** When the local half was done: a heartbeat that started after it is the barrier. */
+  readonly since: number;
+};
+
+export type HeartbeatFacts = {
+  /** Start of the newest heartbeat that committed in this primacy, our clock; null before the first. */
+  readonly ackedStart: number | null;
+  /** Start of the heartbeat that is waiting now, or null. */
+  readonly waitingSince: number | null;
+  /** Consecutive failures of the probe on a new connection. */
+  readonly probeFailures: number;
+};
+
+/** How this node sees the primary through replication and its agent's /liveness. */
+export type PrimarySight = {
+  /** When the last new transaction of the primary was received, our clock; null: never in this epoch. */
+  readonly lastTransactionAt: number | null;
+  /** Since when the receiver is not 'Yes'; null while it is. */
+  readonly receiverDownSince: number | null;
+  /** Reconnecting is refused at once by a live host (nobody listens there). */
+  readonly refused: boolean;
+  /** Since when the agent's /liveness does not answer; null: it answered last, or was not asked. */
+  readonly agentDeadSince: number | null;
+  /** When that was asked last. */
+  readonly askedAt: number | null;
+};
+
+export type JobFacts = {
+  readonly name: "initialize" | "provision";
+  readonly running: boolean;
+  readonly says: string;
+  readonly failure: string | null;
+  /** Not before this moment again, our clock. */
+  readonly retryAt: number;
+};
+
+export type Me = {
+  readonly node: string;
+  /** Of the datadir that is, or is to be, ours. */
+  readonly uuid: string | null;
+  readonly serverId: number | null;
+  readonly host: string;
+  readonly port: number;
+  readonly priority: number;
+  readonly noFailover: boolean;
+  /** The agent got SIGTERM or SIGINT. */
+  readonly stopping: boolean;
+  readonly stoppingSince: number | null;
+  /** This voter cannot prove that its relay log survived (§2 amnesia rule). */
+  readonly amnesiac: boolean;
+};
+
+export type Observation = {
+  /** Our monotonic clock, ms. */
+  readonly now: number;
+  readonly me: Me;
+  readonly policy: Policy;
+  /** uuid5(C, "epoch"): source part of every marker's GTID; null while C is unknown. */
+  readonly markerUuid: string | null;
+  readonly datadir: DatadirFacts;
+  readonly process: ProcessFacts;
+  readonly server: ServerFacts | null;
+  readonly promise: PromiseFacts;
+  readonly consul: ConsulFacts;
+  /** Since when this process is the candidate of `state.epoch`, our clock; null while it is not. */
+  readonly candidateSince: number | null;
+  /** Highest epoch whose promise this agent has published in its life; 0: none. */
+  readonly answered: number;
+  readonly primacy: Primacy | null;
+  readonly change: Change | null;
+  /** A hand-over that this primary has begun: the operator's intent (null: this node stops), and the candidate's uuid. */
+  readonly switchover: { readonly id: string | null; readonly to: string } | null;
+  /** As primary: since when each voter has no dump thread here, our clock. */
+  readonly absentSince: Readonly<Record<string, number>>;
+  /** As primary: gtid_executed as it was one to two node-record intervals (2–4 s) ago; "" when not known yet. */
+  readonly headBefore: string;
+  /** What we follow: set by a FOLLOW that succeeded in this incarnation. */
+  readonly following: {
+    readonly epoch: number;
+    readonly primary: string;
+    readonly semiSync: boolean;
+  } | null;
+  readonly heartbeat: HeartbeatFacts;
+  readonly sight: PrimarySight;
+  readonly job: JobFacts | null;
+  /** Set when FOLLOW found that our data cannot follow this primary. */
+  readonly errant: { readonly primary: string; readonly gtids: string; readonly why: string } | null;
+  /** Since when nobody holds `leader`, our clock; null while it is held or was never read. */
+  readonly leaderFreeSince: number | null;
+  /** Whether this agent has, in its life, seen an open primary: a lost one is then a fault, not a cold start (§4 step 4). */
+  readonly sawPrimary: boolean;
+  /** When the last election of ours was given up, and how many in a row. */
+  readonly gaveUp: { readonly at: number; readonly times: number } | null;
+};

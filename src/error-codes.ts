@@ -1,0 +1,127 @@
+// The table of stable codes: `autopilot explain CODE` prints it, and a test holds it and README's list together.
+// A code is never renamed or reused; its text may become better.
+
+export type ErrorEntry = {
+  /** What the code means, one sentence. */
+  readonly means: string;
+  /** What to do about it, one sentence. */
+  readonly hint: string;
+};
+
+const table = {
+  AP_BUG_INVARIANT: {
+    means: "Something that must always hold did not: a bug of autopilot.",
+    hint: "report it with the black box file that the log names; the node fenced itself",
+  },
+  AP_CLUSTER_NOT_FOUND: {
+    means: "No local cluster in this directory and no Consul address to ask.",
+    hint: "run `autopilot up` first, or give --dir or CONSUL_HTTP_ADDR",
+  },
+  AP_CLUSTER_RUNNING: {
+    means: "Another `autopilot up` runs in this directory.",
+    hint: "use it, stop it with `autopilot stop`, or give another --dir",
+  },
+  AP_CONFIG_INVALID: {
+    means: "The configuration has unknown, mistyped or contradictory values.",
+    hint: "correct each listed path; `autopilot config check FILE` shows all of them",
+  },
+  AP_CONFIG_UNREADABLE: {
+    means: "The configuration, or a file that it names, cannot be read or parsed.",
+    hint: "check the path, its permissions and its JSON5 syntax",
+  },
+  AP_CONSUL_DENIED: {
+    means: "Consul refused the ACL token.",
+    hint: "give a token with key, session and service rights in CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE",
+  },
+  AP_CONSUL_UNREACHABLE: {
+    means: "No Consul agent answers at the configured addresses.",
+    hint: "check CONSUL_HTTP_ADDR and that the agent runs; autopilot waits and goes on when it comes",
+  },
+  AP_CONTROL_UNREACHABLE: {
+    means: "The node's control socket does not answer.",
+    hint: "the node is not running; start it with `autopilot node start NAME`",
+  },
+  AP_DATADIR_FOREIGN: {
+    means: "The data directory holds something that is not a datadir of this cluster.",
+    hint: "point `datadir` at an empty directory; autopilot never deletes data that it does not know",
+  },
+  AP_DATADIR_OTHER_CLUSTER: {
+    means: "The datadir belongs to another cluster id than Consul's.",
+    hint: "give the right Consul and cluster name, or move the datadir away",
+  },
+  AP_DATADIR_UNWRITABLE: {
+    means: "The data directory cannot be written.",
+    hint: "check its owner and permissions, and that its file system is not read-only or full",
+  },
+  AP_EXPLAIN_UNKNOWN: {
+    means: "There is no such error code.",
+    hint: "`autopilot explain` without a code lists them all",
+  },
+  AP_MYSQLD_EXITED: {
+    means: "mysqld ended while it was needed.",
+    hint: "read the last lines of its error log, which the message names",
+  },
+  AP_MYSQLD_TIMEOUT: {
+    means: "mysqld did not answer within the limit.",
+    hint: "look at the server's load, its disk and its error log",
+  },
+  AP_NODE_RUNNING: {
+    means: "Another agent runs this node already.",
+    hint: "stop it with `autopilot node stop NAME`, or give this one another directory",
+  },
+  AP_NODE_UNKNOWN: {
+    means: "The cluster has no node of that name.",
+    hint: "`autopilot status` lists the nodes",
+  },
+  AP_OUTCOME_TIMEOUT: {
+    means: "The recorded wish had no outcome within the limit.",
+    hint: "`autopilot status` says what each node waits for; the wish expires by itself",
+  },
+  AP_PORT_IN_USE: {
+    means: "A port that the node needs is taken.",
+    hint: "stop what listens there, or choose another --base-port",
+  },
+  AP_PROVISION_FAILED: {
+    means: "Making this node's data failed; the half-made datadir is never used.",
+    hint: "the message says why (disk full, donor gone); it is tried again with back-off",
+  },
+  AP_SECRET_UNREADABLE: {
+    means: "A secret's file cannot be read, is empty, or others may read it.",
+    hint: "check the path; secrets need mode 0600",
+  },
+  AP_SPAWN_FAILED: {
+    means: "A program could not be started.",
+    hint: "the message names the program and the system's reason",
+  },
+  AP_STATE_OLDER: {
+    means: "Consul's state is older than what this node has already seen: it was wiped or restored.",
+    hint: "pause, check which Consul this is, then `autopilot adopt`",
+  },
+  AP_SWITCHOVER_REFUSED: {
+    means: "The switchover cannot be done safely now.",
+    hint: "the reasons are listed; `autopilot status` shows when they are gone",
+  },
+  AP_TOOL_MISSING: {
+    means: "A program that the recipe needs is not here and cannot be fetched.",
+    hint: "install it as the message says",
+  },
+  AP_TOOL_UNUSABLE: {
+    means: "The program that was named explicitly cannot be used.",
+    hint: "unset the variable, or point it at a supported version",
+  },
+  AP_UP_TIMEOUT: {
+    means: "The cluster did not become ready within the limit.",
+    hint: "the nodes' last sentences say what they wait for; their logs are below DIR/nodes",
+  },
+  AP_USAGE: {
+    means: "The command was typed wrongly.",
+    hint: "see `autopilot --help`",
+  },
+  AP_VERB_FAILED: {
+    means: "The node refused or failed the verb.",
+    hint: "the message says why",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof table;
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = table;

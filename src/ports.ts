@@ -1,0 +1,130 @@
+// The outside world as small interfaces. Each has a fake or embedded twin, and one contract suite that runs on both.
+// Nothing here knows Consul, MySQL or S3: adapters implement these, recipes and the runtime use them.
+
+/** Monotonic time. Wall clocks decide nothing here: they are only printed. */
+export interface Clock {
+  /** Milliseconds on this process's monotonic clock, from an arbitrary origin. */
+  now(): number;
+  /** Resolves after `ms`, or rejects with the signal's reason. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** One key of the store. */
+export type KvEntry = {
+  readonly key: string;
+  readonly value: string;
+  /** Modify index: grows with every write of this key; what `cas` compares. */
+  readonly index: number;
+  /** The session that holds the key as a lock, or null. */
+  readonly session: string | null;
+};
+
+/** One operation of a transaction. All of a `commit` happen, or none. */
+export type KvOp =
+  | { readonly do: "set"; readonly key: string; readonly value: string }
+  /** `index` 0 means: only if the key does not exist. */
+  | { readonly do: "cas"; readonly key: string; readonly value: string; readonly index: number }
+  /** Takes the key as a lock; fails when another session holds it. Repeating it by the holder succeeds. */
+  | { readonly do: "lock"; readonly key: string; readonly value: string; readonly session: string }
+  | {
+      readonly do: "unlock";
+      readonly key: string;
+      readonly value: string;
+      readonly session: string;
+    }
+  /** Fails unless `session` holds the key now. */
+  | { readonly do: "check-session"; readonly key: string; readonly session: string }
+  | { readonly do: "delete"; readonly key: string }
+  | { readonly do: "delete-cas"; readonly key: string; readonly index: number }
+  | { readonly do: "delete-tree"; readonly key: string };
+
+/** `ok: false` is an expected outcome (the world moved); a lost answer is an UnavailableError: then it is not known. */
+export type Commit =
+  | { readonly ok: true; readonly entries: readonly KvEntry[] }
+  | { readonly ok: false; readonly why: string };
+
+export type Read = {
+  /** Linearizable: the store's leader confirms that it still leads. Default: the leader's word. */
+  readonly consistent?: boolean;
+};
+
+/** Key-value store with atomic transactions and blocking watches. Errors: UnavailableError, ConfigError (token). */
+export interface Kv {
+  get(key: string, read?: Read): Promise<KvEntry | null>;
+  /** All keys with this prefix, in key order; [] when there are none. */
+  list(prefix: string, read?: Read): Promise<readonly KvEntry[]>;
+  /** At most 64 operations (Consul's limit). */
+  commit(ops: readonly KvOp[]): Promise<Commit>;
+  /**
+   * Calls back with all entries below `prefix` (an exact key is a prefix too) once at the start and after each
+   * change, by blocking query. Failures back off and go on; `onError` hears of each. Ends when `signal` aborts.
+   */
+  watch(prefix: string, watcher: KvWatcher): Promise<void>;
+}
+
+export type KvWatcher = {
+  readonly signal: AbortSignal;
+  readonly onChange: (entries: readonly KvEntry[]) => void;
+  readonly onError: (error: unknown) => void;
+};
+
+/** What one agent announces in discovery. Its TTL check carries the session. */
+export type Service = {
+  /** Unique on the Consul agent. */
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+};
+
+/** A found instance. */
+export type Instance = Service & { readonly status: "passing" | "warning" | "critical" };
+
+/** The catalogue of services, without a check of their own unless `ttlSeconds` says so. */
+export interface Directory {
+  /** Idempotent: repeating it with other tags replaces them. `ttlSeconds` null: no check. */
+  register(service: Service, ttlSeconds: number | null): Promise<void>;
+  deregister(id: string): Promise<void>;
+  /** Marks the service's TTL check. Errors: ConflictError when the agent does not know it. */
+  report(id: string, status: "passing" | "warning" | "critical", note: string): Promise<void>;
+  instances(name: string, read?: Read & { readonly passing?: boolean }): Promise<readonly Instance[]>;
+}
+
+/** Sessions: the liveness tokens that hold locks. */
+export interface Leaser {
+  /** Opens a session that falls with the TTL check of service `serviceId`, and with its own `ttlSeconds` (≥ 10). */
+  open(session: {
+    readonly name: string;
+    readonly serviceId: string;
+    readonly ttlSeconds: number;
+  }): Promise<string>;
+  /** False: the session is gone. */
+  renew(session: string): Promise<boolean>;
+  /** Ends any session, also another's; its locks are released at once. Idempotent. */
+  destroy(session: string): Promise<void>;
+}
+
+/** What the lease keeper believes now. Published by its thread, read by the loop. */
+export type LeaseView = {
+  /** The current session, or null before the first and between two. */
+  readonly session: string | null;
+  /** Until when, on our monotonic clock, this belief is good. Counted from before the request that proved it. */
+  readonly goodUntil: number;
+  /** Until when the held key is ours; null: not held, or not asked to hold. */
+  readonly heldUntil: number | null;
+  /** Why the last beat failed, or null. */
+  readonly error: string | null;
+};
+
+/** The lease: a session kept alive from a thread of its own, and the one key that it may hold. */
+export interface Lease extends AsyncDisposable {
+  view(): LeaseView;
+  /** From now on re-acquire this key with each renewal, or (null) no key. */
+  hold(key: { readonly key: string; readonly value: string } | null): void;
+  /** The main loop is alive. Without it for 5 s the keeper stops passing the check. */
+  tick(): void;
+  /** Changes what the service announces; takes effect with the next beat at once. */
+  announce(service: { readonly tags: readonly string[]; readonly meta: Readonly<Record<string, string>> }): void;
+}
