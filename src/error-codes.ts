@@ -65,6 +65,10 @@ const table = {
     means: "mysqld did not answer within the limit.",
     hint: "look at the server's load, its disk and its error log",
   },
+  AP_NODE_ENDED: {
+    means: "All agents of the local cluster ended by themselves, and at least one did not end well.",
+    hint: "read the last lines of DIR/nodes/NAME/agent.log",
+  },
   AP_NODE_RUNNING: {
     means: "Another agent runs this node already.",
     hint: "stop it with `autopilot node stop NAME`, or give this one another directory",

@@ -121,8 +121,11 @@ export type LeaseView = {
 /** The lease: a session kept alive from a thread of its own, and the one key that it may hold. */
 export interface Lease extends AsyncDisposable {
   view(): LeaseView;
-  /** From now on re-acquire this key with each renewal, or (null) no key. */
-  hold(key: { readonly key: string; readonly value: string } | null): void;
+  /**
+   * From now on re-acquire this key with each renewal, or (null) no key. Resolves when no acquire of an earlier call is
+   * under way any more: only then may the caller release the key, or a late acquire would take it back. Never rejects.
+   */
+  hold(key: { readonly key: string; readonly value: string } | null): Promise<void>;
   /** The main loop is alive. Without it for 5 s the keeper stops passing the check. */
   tick(): void;
   /** Changes what the service announces; takes effect with the next beat at once. */

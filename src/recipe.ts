@@ -98,7 +98,14 @@ export type VerbCall = {
 };
 
 /** One node of a local cluster, as `autopilot up` lays it out. */
-export type LocalNode = { readonly name: string; readonly index: number; readonly dir: string; readonly basePort: number };
+export type LocalNode = {
+  readonly name: string;
+  /** 0, 1, 2 … in the order of their making. */
+  readonly index: number;
+  readonly dir: string;
+  /** The first of this node's own ten ports: base + 10 · index. +2 is the agent's HTTP port. */
+  readonly basePort: number;
+};
 
 /** What the recipe tells of a whole cluster, for `up`, `status` and their tables. */
 export type ClusterView = {
@@ -115,6 +122,9 @@ export type ClusterView = {
     /** The supervised server's pid. */
     readonly serverPid: number | null;
     readonly controlSocket: string;
+    readonly role: string;
+    readonly state: string;
+    readonly says: string;
   }[];
 };
 
@@ -136,6 +146,8 @@ export type Recipe<C, O, A extends { readonly do: string; readonly why?: string 
     cluster: { readonly dir: string; readonly nodes: number },
   ): Readonly<Record<string, unknown>>;
   view(kv: Kv, cluster: string, wished: { readonly nodes: number }): Promise<ClusterView>;
+  /** For `autopilot up`, when Consul answers and before any node starts: forgets the wish to stop of the run before. */
+  beforeStart(kv: Kv, cluster: string): Promise<void>;
   /** Records the wish that the whole cluster stops in order (replies when it is recorded). */
   stopCluster(kv: Kv, cluster: string): Promise<void>;
   /** Commands to try, printed by `up` when the cluster is ready. */

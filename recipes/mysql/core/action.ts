@@ -69,7 +69,6 @@ export type Action = Reason &
         readonly from: State;
         readonly index: number;
       }
-    | { readonly do: "give-up-change" }
     | { readonly do: "kick"; readonly uuids: readonly string[] }
     // intents
     | { readonly do: "drain"; readonly intent: string | null; readonly to: string }

@@ -10,6 +10,11 @@ import { joinedEpoch } from "./state.ts";
 import { stopCluster, stopping } from "./stopping.ts";
 
 export function decide(o: Observation): readonly Action[] {
+  const actions = ladder(o);
+  return actions.every((action) => action.do === "hold") ? [...whenIdle(o), ...actions] : actions;
+}
+
+function ladder(o: Observation): readonly Action[] {
   return (
     endPrimacy(o) ?? //           1 a mysqld that ended took its epoch with it
     olderConsul(o) ?? //          2 a Consul that went back in time is not obeyed
@@ -43,4 +48,18 @@ function olderConsul(o: Observation): readonly Action[] | null {
       `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): asking for \`adopt\``,
     );
   return null;
+}
+
+/** Housekeeping that must happen and can wait for a quiet tick. */
+function whenIdle(o: Observation): readonly Action[] {
+  const state = o.consul.state?.value;
+  if (state === undefined || o.datadir.kind !== "ready") return [];
+  const { ver, epoch } = state;
+  const newer = ver > o.promise.ver || epoch > o.promise.seenEpoch;
+  const regressed = ver < o.promise.ver || epoch < o.promise.seenEpoch;
+  const actions: Action[] = [];
+  if (newer && !regressed) actions.push({ do: "note-state", ver, epoch, why: "the newest state seen" });
+  if (o.datadir.bootstrap !== null && o.datadir.bootstrap === o.consul.initialize && epoch > 0)
+    actions.push({ do: "finish-bootstrap", why: "Consul knows the cluster" });
+  return actions;
 }

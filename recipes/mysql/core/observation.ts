@@ -201,7 +201,13 @@ export type Intent = {
   /** Wall clock, for people. */
   readonly at: string;
   /** "wished" until somebody takes it; then its outcome, kept until it is collected. */
-  readonly outcome: null | { readonly ok: boolean; readonly says: string; readonly at: string };
+  readonly outcome: null | {
+    readonly ok: boolean;
+    readonly says: string;
+    readonly at: string;
+    /** switchover: how long writes stood still, ms, as far as this node saw; null otherwise. */
+    readonly stoodStillMs: number | null;
+  };
 };
 
 /** What Consul says. `reachable` false: everything else is the last that was read. */
@@ -275,6 +281,8 @@ export type JobFacts = {
   readonly running: boolean;
   readonly says: string;
   readonly failure: string | null;
+  /** Failures in a row. */
+  readonly failures: number;
   /** Not before this moment again, our clock. */
   readonly retryAt: number;
 };

@@ -1,0 +1,211 @@
+// The datadir: a server_id of its own, found or cloned, set aside (PROTOCOL §7). Long work runs as a job: the action
+// starts it, its progress is an observed fact, and a half-made datadir never gets its name.
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { ConflictError, messageOf } from "../../../src/index.ts";
+import { founded } from "../core/state.ts";
+import { leaf } from "../keys.ts";
+import {
+  readDatadir,
+  removeBootstrap,
+  removeHalf,
+  setAside,
+  textOf,
+  writeBootstrap,
+} from "../mysqld/datadir.ts";
+import { removeDurable, writeDurable } from "../mysqld/durable.ts";
+import { initialize } from "../mysqld/initialize.ts";
+import { writePromise } from "../mysqld/promise.ts";
+import { provisionByClone } from "../mysqld/provision.ts";
+import { commitNoted, crashPoint, sessionOf, uuidOf, type Executors, type Hands } from "./hands.ts";
+import { writeMyCnf } from "./server.ts";
+
+/** Pauses between tries of a failed job: 1 s, 2 s, 4 s … 30 s. */
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LONGEST_MS = 30_000;
+/** server_id is 32 bits; a cluster that has used this many has a problem of its own. */
+const MOST_SERVER_IDS = 1_000;
+
+/** Reads the directory anew: after anything that changed it. */
+export async function refreshDatadir(hands: Hands): Promise<void> {
+  const { memory, node } = hands;
+  memory.datadir = await readDatadir(node.dir);
+  if (memory.datadir.kind === "ready") {
+    memory.uuid = memory.datadir.uuid;
+    memory.serverId = memory.datadir.serverId;
+  }
+}
+
+const planFile = (hands: Hands): string => join(hands.node.dir, "plan.json");
+
+/** Identity of a datadir in the making: kept, so that a crash does not use up another server_id. */
+async function plan(hands: Hands): Promise<{ uuid: string; serverId: number } | null> {
+  const text = await textOf(planFile(hands));
+  if (text === null) return null;
+  const { uuid, serverId } = JSON.parse(text) as { uuid: string; serverId: number };
+  return { uuid, serverId };
+}
+
+async function claimServerId(hands: Hands): Promise<void> {
+  const { kv, keys, memory, node } = hands;
+  const planned = await plan(hands);
+  const uuid = planned?.uuid ?? randomUUID();
+  const taken = new Map((await kv.list(keys.serverIds)).map((e) => [Number(leaf(e)), e.value]));
+  const value = JSON.stringify({ uuid, node: node.name });
+  if (planned !== null && taken.get(planned.serverId) === value) {
+    memory.uuid = uuid;
+    memory.serverId = planned.serverId;
+    return;
+  }
+  for (let serverId = 1; serverId <= MOST_SERVER_IDS; serverId++) {
+    if (taken.has(serverId)) continue;
+    const claimed = await kv.commit([{ do: "cas", key: keys.serverId(serverId), value, index: 0 }]);
+    if (!claimed.ok) continue;
+    await writeDurable(planFile(hands), JSON.stringify({ uuid, serverId }));
+    memory.uuid = uuid;
+    memory.serverId = serverId;
+    return;
+  }
+  throw new ConflictError("AP_PROVISION_FAILED", `all ${MOST_SERVER_IDS} server_ids are taken`);
+}
+
+type Work = (report: (says: string) => void, signal: AbortSignal) => Promise<void>;
+
+const running = new WeakMap<Hands, { readonly end: AbortController; readonly done: Promise<void> }>();
+
+/** Starts a job; its end wakes the loop. At most one at a time. */
+function startJob(hands: Hands, name: "initialize" | "provision", work: Work): void {
+  const { memory } = hands;
+  const end = new AbortController();
+  const before = memory.job?.name === name ? memory.job.failures : 0;
+  const says = (text: string, isRunning: boolean) => {
+    memory.job = { name, running: isRunning, says: text, failure: null, failures: before, retryAt: 0 };
+    hands.wake();
+  };
+  says(name === "initialize" ? "making a new datadir" : "preparing to clone", true);
+  const done = work((text) => says(text, true), end.signal)
+    .then(async () => {
+      await refreshDatadir(hands);
+      memory.job = null;
+    })
+    .catch((error: unknown) => {
+      const wait = Math.min(RETRY_FIRST_MS * 2 ** before, RETRY_LONGEST_MS);
+      const failure = messageOf(error);
+      hands.log.error(`${name} failed`, { err: error });
+      memory.job = {
+        name,
+        running: false,
+        says: failure,
+        failure,
+        failures: before + 1,
+        retryAt: hands.clock.now() + wait,
+      };
+    })
+    .finally(() => {
+      running.delete(hands);
+      hands.wake();
+    });
+  running.set(hands, { end, done });
+}
+
+/** Ends a job and waits for it. */
+export async function abortJob(hands: Hands): Promise<void> {
+  const job = running.get(hands);
+  job?.end.abort(new Error("the agent stops"));
+  await job?.done;
+}
+
+async function jobInput(hands: Hands, clusterId: string, signal: AbortSignal) {
+  await writeMyCnf(hands);
+  const { tool, node, memory, secrets, spawn } = hands;
+  const uuid = uuidOf(hands);
+  return { tool, dir: node.dir, uuid, serverId: memory.serverId ?? 0, clusterId, secrets, signal, spawn };
+}
+
+export const data = {
+  "claim-server-id": claimServerId,
+
+  initialize: async (hands, action) => {
+    const clusterId = action.clusterId ?? randomUUID();
+    startJob(hands, "initialize", async (_, signal) => {
+      await removeHalf(hands.node.dir);
+      // Before the datadir gets its name: one without this file would count as a node with data (§7).
+      await writeBootstrap(hands.node.dir, clusterId);
+      await initialize(await jobInput(hands, clusterId, signal));
+      crashPoint("bootstrap:initialized");
+    });
+  },
+
+  provision: async (hands, { donor }) => {
+    const clusterId = hands.registry.facts().initialize;
+    if (clusterId === null) return;
+    hands.announce("provision", `cloning from ${donor.node}`);
+    startJob(hands, "provision", async (report, signal) => {
+      await removeBootstrap(hands.node.dir);
+      await removeHalf(hands.node.dir);
+      const input = await jobInput(hands, clusterId, signal);
+      await provisionByClone({
+        ...input,
+        donor: { host: donor.host, port: donor.port },
+        progress: ({ done, estimate }) =>
+          report(`cloning from ${donor.node}: ${mib(done)} of about ${mib(estimate)} MiB`),
+      });
+      hands.announce("provisioned", `cloned from ${donor.node}`);
+    });
+  },
+
+  "set-aside": async (hands, { why }) => {
+    const { memory, node } = hands;
+    await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
+    const where = await setAside(node.dir, why);
+    hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);
+    await forgetIdentity(hands);
+    memory.errant = null;
+    memory.following = null;
+    memory.answered = 0;
+  },
+
+  "discard-bootstrap": async (hands, { why }) => {
+    await setAside(hands.node.dir, why);
+    await removeBootstrap(hands.node.dir);
+    await forgetIdentity(hands);
+  },
+
+  "finish-bootstrap": async (hands) => {
+    await removeBootstrap(hands.node.dir);
+    await refreshDatadir(hands);
+  },
+
+  "register-cluster": async (hands, { clusterId }) => {
+    const { keys } = hands;
+    const done = await commitNoted(hands, [
+      { do: "check-session", key: keys.leader, session: sessionOf(hands) },
+      { do: "cas", key: keys.initialize, value: clusterId, index: 0 },
+      { do: "cas", key: keys.state, value: JSON.stringify(founded(uuidOf(hands))), index: 0 },
+    ]);
+    crashPoint("bootstrap:registered");
+    if (done.ok) hands.announce("founded", `cluster ${clusterId} founded by ${hands.node.name}`);
+  },
+
+  "note-state": async (hands, { ver, epoch }) => {
+    const { memory, node } = hands;
+    const next = {
+      epoch: memory.promise.epoch,
+      ver: Math.max(ver, memory.promise.ver),
+      seenEpoch: Math.max(epoch, memory.promise.seenEpoch),
+    };
+    await writePromise(node.dir, next);
+    memory.promise = next;
+  },
+} satisfies Partial<Executors>;
+
+async function forgetIdentity(hands: Hands): Promise<void> {
+  await removeDurable(planFile(hands));
+  hands.memory.uuid = null;
+  hands.memory.serverId = null;
+  await refreshDatadir(hands);
+}
+
+function mib(bytes: number): string {
+  return (bytes / 1_048_576).toFixed(0);
+}

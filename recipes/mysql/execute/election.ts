@@ -1,0 +1,247 @@
+// Election and promotion, the effects (PROTOCOL §4). Each step re-checks its precondition where it takes effect:
+// in the transaction that writes it, or by a consistent read right before.
+import { InvariantError, messageOf, type KvOp } from "../../../src/index.ts";
+import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
+import { MARKER_WITHIN_MS } from "../core/policy.ts";
+import type { LeaderValue, PromiseRecord } from "../core/observation.ts";
+import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
+import { markerUuidOf } from "../mysqld/marker.ts";
+import { writePromise } from "../mysqld/promise.ts";
+import { heldBy } from "../registry.ts";
+import { size, subtract, gtidSet } from "../core/gtid.ts";
+import {
+  commitNoted,
+  consistentState,
+  crashPoint,
+  mysqldOf,
+  sessionOf,
+  uuidOf,
+  writeState,
+  type Executors,
+  type Hands,
+} from "./hands.ts";
+import { killMysqld } from "./server.ts";
+
+/** What `leader` says while we hold it for this epoch. */
+function leaderValue(hands: Hands, epoch: number): string {
+  const { node, config } = hands;
+  return heldBy({
+    uuid: uuidOf(hands),
+    node: node.name,
+    host: node.host,
+    port: config.port,
+    agentPort: node.httpPort,
+    epoch,
+  });
+}
+
+export function markerOf(hands: Hands): string {
+  const marker = markerUuidOf(hands.memory.datadir.clusterId);
+  if (marker === null) throw new InvariantError("AP_BUG_INVARIANT", "a datadir without a cluster id");
+  return marker;
+}
+
+async function takeLock(hands: Hands, epoch: number): Promise<boolean> {
+  const { keys, lease } = hands;
+  const session = sessionOf(hands);
+  const value = leaderValue(hands, epoch);
+  const done = await commitNoted(hands, [{ do: "lock", key: keys.leader, value, session }]);
+  if (done.ok) await lease.hold({ key: keys.leader, value });
+  return done.ok;
+}
+
+/** Gives the lock up; the value that stays says why and who should be next. */
+export async function releaseLock(
+  hands: Hands,
+  left: { readonly why: string; readonly prefer: string | null; readonly closed: boolean },
+): Promise<void> {
+  const { keys, lease, registry } = hands;
+  const epoch = registry.facts().state?.value.epoch ?? 0;
+  await lease.hold(null);
+  const value: LeaderValue = {
+    held: false,
+    epoch,
+    reason: left.why,
+    prefer: left.prefer,
+    closed: left.closed,
+  };
+  const session = sessionOf(hands);
+  await commitNoted(hands, [
+    { do: "unlock", key: keys.leader, value: JSON.stringify(value), session },
+  ]);
+}
+
+/** Which incarnation of mysqld was armed for which epoch: publish refuses any other (I8). */
+const armed = new WeakMap<Hands, { readonly epoch: number; readonly incarnation: number }>();
+
+export const election = {
+  "take-lock": async (hands) => {
+    await takeLock(hands, 0);
+  },
+
+  "release-lock": async (hands, { why, prefer, closed, gaveUp }) => {
+    const { memory, clock } = hands;
+    await releaseLock(hands, { why, prefer, closed });
+    if (gaveUp) memory.gaveUp = { at: clock.now(), times: (memory.gaveUp?.times ?? 0) + 1 };
+    hands.announce("released", why);
+  },
+
+  elect: async (hands, { from, index }) => {
+    const { keys, lease } = hands;
+    const next = raised(from);
+    const value = leaderValue(hands, next.epoch);
+    const done = await commitNoted(hands, [
+      { do: "lock", key: keys.leader, value, session: sessionOf(hands) },
+      { do: "cas", key: keys.state, value: JSON.stringify(next), index },
+    ]);
+    if (!done.ok) return;
+    await lease.hold({ key: keys.leader, value });
+    hands.announce("electing", `${hands.node.name} starts the election of epoch ${next.epoch}`);
+    crashPoint("elect:epoch");
+  },
+
+  promise: async (hands, { epoch }) => {
+    const { memory, node, config, kv, keys, registry } = hands;
+    const { state } = registry.facts();
+    const next = {
+      epoch,
+      ver: Math.max(memory.promise.ver, state?.value.ver ?? 0),
+      seenEpoch: Math.max(memory.promise.seenEpoch, epoch),
+    };
+    // I2: durable before the set is read, let alone published.
+    await writePromise(node.dir, next);
+    memory.promise = next;
+    forgetPrimacy(memory);
+    forgetReplication(memory);
+    const facts = await mysqldOf(hands).stopReceiver();
+    const record: PromiseRecord = {
+      ...facts,
+      uuid: uuidOf(hands),
+      node: node.name,
+      epoch,
+      amnesiac: memory.amnesiac,
+      joined: joinedEpoch(facts, markerOf(hands)),
+      backlog: size(subtract(heldSet(facts), gtidSet(facts.executed))),
+      priority: config.tags.priority,
+      noFailover: config.tags.noFailover,
+      stopping: memory.stopping,
+    };
+    crashPoint("elect:promised");
+    await kv.commit([
+      { do: "set", key: keys.promise(epoch, record.uuid), value: JSON.stringify(record) },
+    ]);
+    memory.answered = epoch;
+  },
+
+  "take-over": async (hands, { epoch, acks }) => {
+    const { incarnation } = hands.handle.process().facts();
+    await mysqldOf(hands).takeOver(acks);
+    forgetReplication(hands.memory);
+    armed.set(hands, { epoch, incarnation });
+  },
+
+  publish: async (hands, { epoch, from, index }) => {
+    const { memory, handle, clock } = hands;
+    const { incarnation, running } = handle.process().facts();
+    const ready = armed.get(hands);
+    // A server that restarted since is not armed: its semi-sync is off.
+    if (!running || ready?.epoch !== epoch || ready.incarnation !== incarnation) return;
+    const done = await writeState(hands, published(from, uuidOf(hands)), index);
+    if (!done.ok) return;
+    memory.primacy = { epoch, incarnation, stage: "published", since: clock.now() };
+    memory.heartbeat = NO_HEARTBEAT;
+    memory.change = null;
+    memory.switchover = null;
+    crashPoint("elect:published");
+  },
+
+  mark: async (hands, { epoch, voters }) => {
+    const { memory, registry, clock, wake } = hands;
+    const mysqld = mysqldOf(hands);
+    await registry.refreshPeers(1_000);
+    await mysqld.liftSuperReadOnly();
+    const { accounts } = await mysqld.observe();
+    const ids = voters.flatMap((uuid) => registry.peer(uuid)?.serverId ?? []);
+    const known = accounts.map((account) => account.serverId);
+    await mysqld.setAccounts({
+      unlocked: known.filter((id) => ids.includes(id)),
+      locked: known.filter((id) => !ids.includes(id)),
+      keep: voters,
+    });
+    const primacy = memory.primacy;
+    if (primacy === null || primacy.epoch !== epoch) return;
+    const marking = { ...primacy, stage: "marking", since: clock.now() } as const;
+    memory.primacy = marking;
+    void mysqld
+      .mark(markerOf(hands), epoch, MARKER_WITHIN_MS)
+      .then(() => {
+        crashPoint("elect:marked");
+        if (memory.primacy !== marking) return;
+        memory.primacy = { ...marking, stage: "marked", since: clock.now() };
+      })
+      // The stage stays "marking": its own limit ends it (§4 step 9).
+      .catch((error: unknown) => hands.log.warn("marker", { why: messageOf(error) }))
+      .finally(wake);
+  },
+
+  open: async (hands, { epoch }) => {
+    const { memory, node, clock } = hands;
+    const state = await consistentState(hands);
+    const mine = state !== null && state.value.epoch === epoch && state.value.primary === memory.uuid;
+    if (!mine || memory.primacy?.epoch !== epoch) return;
+    await mysqldOf(hands).open();
+    memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
+    memory.gaveUp = null;
+    await writeState(hands, opened(state.value), state.index);
+    crashPoint("elect:opened");
+    hands.announce("opened", `${node.name} is primary at epoch ${epoch}`, {
+      epoch,
+      voters: state.value.voters.map(short),
+      acks: state.value.acks,
+    });
+    await settle(hands, epoch, state.value.voters);
+    void hands.hook("promoted", { AUTOPILOT_EPOCH: String(epoch), AUTOPILOT_NODE: node.name });
+  },
+
+  "end-primacy": async (hands, { why }) => {
+    await hands.lease.hold(null);
+    forgetPrimacy(hands.memory);
+    forgetReplication(hands.memory);
+    hands.announce("primacy-ended", why);
+  },
+
+  reacquire: async (hands, { epoch }) => {
+    const { memory } = hands;
+    const state = await consistentState(hands);
+    if (state?.value.epoch !== epoch || state.value.primary !== memory.uuid) {
+      await killMysqld(hands);
+      return;
+    }
+    const taken = await takeLock(hands, epoch);
+    if (taken) hands.announce("reacquired", `the lock of epoch ${epoch} is held again`);
+  },
+} satisfies Partial<Executors>;
+
+/** History of the epoch, and what older epochs have left in Consul; nothing waits for it, nothing depends on it. */
+async function settle(hands: Hands, epoch: number, voters: readonly string[]): Promise<void> {
+  const { keys, kv, node, registry, clock } = hands;
+  const since = hands.memory.candidateSince;
+  const record = {
+    epoch,
+    node: node.name,
+    uuid: hands.memory.uuid,
+    voters,
+    at: new Date().toISOString(),
+    electedWithinMs: since === null ? null : Math.round(clock.now() - since),
+  };
+  const old = (await kv.list(keys.allPromises)).map((entry) => Number(entry.key.split("/").at(-2)));
+  const epochs = [...new Set(old)].filter((e) => e < epoch).slice(0, 20);
+  const stale = registry.facts().intents.filter((i) => i.outcome !== null && i.epoch < epoch - 1);
+  const ops: readonly KvOp[] = [
+    { do: "set", key: keys.history(epoch), value: JSON.stringify(record) },
+    ...epochs.map((e) => ({ do: "delete-tree", key: keys.promises(e) }) as const),
+    ...[epoch - 1, epoch - 2].map((e) => ({ do: "delete-tree", key: keys.losts(e) }) as const),
+    ...stale.slice(0, 10).map((i) => ({ do: "delete", key: keys.intent(i.id) }) as const),
+  ];
+  await kv.commit(ops);
+}

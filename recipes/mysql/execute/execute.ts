@@ -1,0 +1,25 @@
+// All executors by the name of their action. The mapped type makes a missing one a type error.
+import type { Action } from "../core/action.ts";
+import { data } from "./data.ts";
+import { election } from "./election.ts";
+import { following } from "./following.ts";
+import type { Executors, Hands } from "./hands.ts";
+import { intents } from "./intents.ts";
+import { membership } from "./membership.ts";
+import { server } from "./server.ts";
+
+const executors: Executors = {
+  hold: async () => {},
+  ...server,
+  ...data,
+  ...election,
+  ...following,
+  ...membership,
+  ...intents,
+};
+
+export async function execute(hands: Hands, action: Action): Promise<void> {
+  // The table's type guarantees that this entry takes this action.
+  const run = executors[action.do] as (hands: Hands, action: Action) => Promise<void>;
+  await run(hands, action);
+}

@@ -1,0 +1,109 @@
+// A replica's effects: FOLLOW (PROTOCOL §5), its semi-sync flag, its word that the primary is lost (§3 tier 2).
+import { UnavailableError } from "../../../src/index.ts";
+import { contains, formatGtidSet, gtidSet, isEmpty, subtract, union, without } from "../core/gtid.ts";
+import type { GtidFacts, Intent } from "../core/observation.ts";
+import { heldSet, short } from "../core/state.ts";
+import { NO_SIGHT } from "../memory.ts";
+import { readPeerSets } from "../mysqld/peer.ts";
+import { writePromise } from "../mysqld/promise.ts";
+import { consistentState, mysqldOf, uuidOf, type Executors, type Hands } from "./hands.ts";
+
+type Source = { readonly host: string; readonly port: number; readonly primary: string };
+
+/** What of ours the primary lacks, apart from its own transactions (S21: group commit may show those here first). */
+async function extra(hands: Hands, source: Source, mine: GtidFacts): Promise<{ gtids: string; why: string } | null> {
+  const theirs = await readPeerSets({ host: source.host, port: source.port }, hands.secrets);
+  if (theirs.uuid !== source.primary)
+    throw new UnavailableError(
+      "AP_MYSQLD_TIMEOUT",
+      `${source.host}:${source.port} is ${short(theirs.uuid)}, not ${short(source.primary)}`,
+    );
+  const errant = without(subtract(heldSet(mine), gtidSet(theirs.executed)), source.primary);
+  if (!isEmpty(errant)) {
+    const gtids = formatGtidSet(errant);
+    return { gtids, why: `has transactions that the primary lacks: ${gtids}` };
+  }
+  if (!contains(union(heldSet(mine), gtidSet("")), gtidSet(theirs.purged))) {
+    const gtids = formatGtidSet(subtract(gtidSet(theirs.purged), heldSet(mine)));
+    return { gtids, why: `the primary has purged what this node lacks: ${gtids}` };
+  }
+  return null;
+}
+
+export const following = {
+  follow: async (hands, action) => {
+    const { memory, node, registry, clock } = hands;
+    const { epoch, primary, semiSync } = action;
+    if (epoch > memory.promise.epoch) {
+      const next = { ...memory.promise, epoch, seenEpoch: Math.max(epoch, memory.promise.seenEpoch) };
+      await writePromise(node.dir, next);
+      memory.promise = next;
+    }
+    const mysqld = mysqldOf(hands);
+    const mine = await mysqld.stopReceiver();
+    // A second look: what was only in flight is there now (S21).
+    const found = (await extra(hands, action, mine)) && (await extra(hands, action, mine));
+    if (found !== null) {
+      memory.errant = { primary, ...found };
+      hands.announce("errant", `cannot follow epoch ${epoch}: ${found.why}`);
+      return;
+    }
+    const flag = semiSync && (await inVoters(hands, epoch));
+    await mysqld.follow(action, { serverId: memory.serverId ?? 0 }, flag);
+    memory.errant = null;
+    memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
+    memory.following = { epoch, primary, semiSync: flag };
+    memory.flagVer = registry.facts().state?.value.ver ?? 0;
+    hands.announce("following", `follows ${action.host}:${action.port} at epoch ${epoch}`);
+  },
+
+  "set-semi-sync": async (hands, { on, epoch }) => {
+    const { memory, registry } = hands;
+    const flag = on && (await inVoters(hands, epoch));
+    await mysqldOf(hands).setSemiSyncReplica(flag);
+    if (memory.following !== null) memory.following = { ...memory.following, semiSync: flag };
+    memory.flagVer = registry.facts().state?.value.ver ?? 0;
+  },
+
+  "start-applier": async (hands) => mysqldOf(hands).startApplier(),
+
+  "ask-join": async (hands, { ver, epoch }) => {
+    const { kv, keys, memory, node } = hands;
+    const id = `join-${uuidOf(hands)}`;
+    const wish: Intent = {
+      id,
+      verb: "join",
+      to: null,
+      uuid: memory.uuid,
+      serverId: memory.serverId,
+      epoch,
+      ver,
+      by: node.name,
+      at: new Date().toISOString(),
+      outcome: null,
+    };
+    await kv.commit([{ do: "set", key: keys.intent(id), value: JSON.stringify(wish) }]);
+  },
+
+  "say-lost": async (hands, { epoch, why }) => {
+    const { kv, keys, node } = hands;
+    const value = JSON.stringify({ node: node.name, why });
+    await kv.commit([{ do: "set", key: keys.lost(epoch, uuidOf(hands)), value }]);
+    hands.announce("lost", why);
+  },
+
+  "unsay-lost": async ({ kv, keys, memory }, { epoch }) => {
+    if (memory.uuid !== null) await kv.commit([{ do: "delete", key: keys.lost(epoch, memory.uuid) }]);
+  },
+
+  "end-session": async (hands, { session, why }) => {
+    await hands.leaser.destroy(session);
+    hands.announce("session-ended", why);
+  },
+} satisfies Partial<Executors>;
+
+/** §7 add: the flag goes ON only after a consistent read of a state of this epoch with this uuid in V. */
+async function inVoters(hands: Hands, epoch: number): Promise<boolean> {
+  const state = await consistentState(hands);
+  return state?.value.epoch === epoch && state.value.voters.includes(uuidOf(hands));
+}

@@ -1,0 +1,93 @@
+// Orders of people and of this node's own end: switchover, stop (PROTOCOL §6).
+import { HAND_OVER_WITHIN_MS } from "../core/policy.ts";
+import type { Intent } from "../core/observation.ts";
+import { awaitPeerSet } from "../mysqld/peer.ts";
+import { abortJob } from "./data.ts";
+import { releaseLock } from "./election.ts";
+import { consistentState, mysqldOf, type Executors, type Hands } from "./hands.ts";
+import { dropIntent } from "./membership.ts";
+import { killMysqld } from "./server.ts";
+
+/** Shorter than the 5 s after which the lease keeper takes the loop for dead. */
+const DRAIN_MS = 3_000;
+const CATCH_UP_MS = 3_000;
+
+async function answer(hands: Hands, id: string, outcome: { ok: boolean; says: string }): Promise<void> {
+  const intent = hands.registry.intent(id);
+  if (intent === undefined) return;
+  const { memory, clock } = hands;
+  const at = new Date().toISOString();
+  const stoodStillMs =
+    outcome.ok && memory.drainedAt !== null ? Math.round(clock.now() - memory.drainedAt) : null;
+  const answered: Intent = { ...intent, outcome: { ...outcome, at, stoodStillMs } };
+  await hands.kv.commit([
+    { do: "set", key: hands.keys.intent(id), value: JSON.stringify(answered) },
+  ]);
+  hands.registry.noteIntentGone(id);
+}
+
+export const intents = {
+  drain: async (hands, { intent, to }) => {
+    const { memory, clock } = hands;
+    const primacy = memory.primacy;
+    if (primacy === null) return;
+    memory.drainedAt = clock.now();
+    memory.primacy = { ...primacy, stage: "draining", since: clock.now() };
+    const drained = await mysqldOf(hands).drain(DRAIN_MS);
+    if (memory.primacy?.incarnation !== primacy.incarnation) return;
+    if (drained) {
+      memory.primacy = { ...primacy, stage: "drained", since: clock.now() };
+      memory.switchover = { id: intent, to };
+      return;
+    }
+    memory.primacy = primacy;
+    // A stopping node does not try again: it cuts its clients instead.
+    if (intent === null) memory.stoppingSince = clock.now() - HAND_OVER_WITHIN_MS - 1;
+    else await answer(hands, intent, { ok: false, says: "writes did not drain within 3 s" });
+  },
+
+  "hand-over": async (hands, { host, port }) => {
+    const { executed } = await mysqldOf(hands).observe();
+    await awaitPeerSet({ host, port }, hands.secrets, { executed, limitMs: CATCH_UP_MS });
+  },
+
+  undrain: async (hands, { epoch, why }) => {
+    const { memory, clock } = hands;
+    const state = await consistentState(hands);
+    const same = state?.value.epoch === epoch && state.value.primary === memory.uuid;
+    if (!same || memory.primacy === null) {
+      await killMysqld(hands);
+      return;
+    }
+    await mysqldOf(hands).undrain();
+    memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
+    const id = memory.switchover?.id ?? null;
+    memory.switchover = null;
+    if (id === null) memory.stoppingSince = clock.now() - HAND_OVER_WITHIN_MS - 1;
+    else await answer(hands, id, { ok: false, says: why });
+  },
+
+  "answer-intent": async (hands, { intent, ok, why }) => {
+    await answer(hands, intent, { ok, says: why });
+    if (hands.memory.switchover?.id === intent) hands.memory.switchover = null;
+  },
+
+  "drop-intent": async (hands, { intent }) => dropIntent(hands, intent),
+
+  "begin-stop": async ({ memory, clock }) => {
+    memory.stopping = true;
+    memory.stoppingSince ??= clock.now();
+  },
+
+  "finish-stop": async (hands, { why }) => {
+    await abortJob(hands);
+    const { leader, session } = hands.registry.facts();
+    if (session !== null && leader?.session === session) {
+      // Not vital: the session ends with this process anyway, this only saves the others the wait.
+      await releaseLock(hands, { why: `stopped: ${why}`, prefer: null, closed: true }).catch(
+        (error: unknown) => hands.log.warn("release", { err: error }),
+      );
+    }
+    hands.memory.stopped = true;
+  },
+} satisfies Partial<Executors>;

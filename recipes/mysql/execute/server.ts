@@ -1,0 +1,103 @@
+// The server process: start it closed, fence it, stop it without a false OK (PROTOCOL §2, §6).
+import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { forgetPrimacy, forgetReplication } from "../memory.ts";
+import { layout } from "../mysqld/layout.ts";
+import { myCnf, toolPaths } from "../mysqld/my-cnf.ts";
+import type { Executors, Hands } from "./hands.ts";
+
+/** A clean shutdown of a busy server flushes for a while; after this the next start does crash recovery instead. */
+const SHUTDOWN_GRACE_MS = 15_000;
+
+/** Writes my.cnf from configuration and machine; the protocol's own settings cannot be overridden. */
+export async function writeMyCnf(hands: Hands): Promise<void> {
+  const { node, config, tool, memory } = hands;
+  const at = layout(node.dir);
+  await mkdir(node.dir, { recursive: true });
+  const text = myCnf({
+    dir: node.dir,
+    host: node.host,
+    bindAddress: config.bind,
+    port: config.port,
+    adminPort: adminPort(hands),
+    serverId: memory.serverId ?? 0,
+    memoryBytes: config.memoryMiB === undefined ? null : config.memoryMiB * 1_048_576,
+    cores: availableParallelism(),
+    options: config.options,
+    runAsRoot: process.getuid?.() === 0,
+    tool: toolPaths(tool.prefix),
+  });
+  await writeFile(at.myCnf, text, { mode: 0o600 });
+}
+
+export function adminPort({ config }: Pick<Hands, "config">): number {
+  return config.adminPort ?? config.port + 1;
+}
+
+/** SIGKILL, and wait until it is gone. */
+export async function killMysqld({ handle, memory }: Hands): Promise<void> {
+  const exited = handle.process().exited();
+  handle.process().kill();
+  await exited;
+  memory.restartAt = 0;
+}
+
+/** Keeps the lease alive while something slow goes on that must not be interrupted. */
+async function alive<T>(hands: Hands, work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => hands.lease.tick(), 1_000);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+export const server = {
+  "start-mysqld": async (hands) => {
+    await writeMyCnf(hands);
+    const { handle, tool, node, memory } = hands;
+    forgetReplication(memory);
+    const at = layout(node.dir);
+    const argv = [...tool.command("mysqld"), `--defaults-file=${at.myCnf}`, `--datadir=${at.data}`];
+    const started = await handle.process().start({ argv, output: { file: at.errorLog } });
+    if (!started.ok) throw started.error;
+  },
+
+  "kill-mysqld": async (hands, { why }) => {
+    hands.announce("fenced", `mysqld killed: ${why}`);
+    await killMysqld(hands);
+  },
+
+  "soft-fence": async (hands, { why }) => {
+    hands.announce("fenced", `clients cut: ${why}`);
+    const mysqld = hands.handle.connection();
+    const done = mysqld !== null && (await mysqld.softFence());
+    // Cut and closed: no client can see an OK any more, so an orderly shutdown is safe. It comes back closed.
+    if (done) await alive(hands, hands.handle.process().stop({ termFirst: true, graceMs: 2_000 }));
+    else await killMysqld(hands);
+    hands.memory.restartAt = 0;
+    forgetPrimacy(hands.memory);
+    await hands.lease.hold(null);
+  },
+
+  "stop-mysqld": async (hands) => {
+    const { handle } = hands;
+    const mysqld = handle.connection();
+    // §6: mysqld must never get SIGTERM while clients could still be told OK (S5).
+    const cut = mysqld !== null && (await killClients(hands));
+    if (cut) {
+      const stop = handle.process().stop({ termFirst: true, graceMs: SHUTDOWN_GRACE_MS });
+      await alive(hands, stop);
+    } else await killMysqld(hands);
+  },
+} satisfies Partial<Executors>;
+
+async function killClients(hands: Hands): Promise<boolean> {
+  try {
+    await hands.handle.connection()?.killClients();
+    return true;
+  } catch (error) {
+    hands.log.warn("clients could not be cut: mysqld is killed instead", { err: error });
+    return false;
+  }
+}

@@ -1,0 +1,38 @@
+// The MySQL recipe: one role-less image for primary and replica. A value; the framework does the rest.
+import type { NodeIdentity, Recipe, Service } from "../../src/index.ts";
+import { mysqlSchema, type MysqlConfig } from "./config.ts";
+import type { Action } from "./core/action.ts";
+import type { Observation } from "./core/observation.ts";
+import { beforeStart, hints, localConfig, prepareLocal, stopCluster } from "./local.ts";
+import { mysqlSpec } from "./mysqld/tool.ts";
+import { startReconciler } from "./reconciler.ts";
+import { dsn } from "./verbs/dsn.ts";
+import { pause, resume } from "./verbs/pause.ts";
+import { status } from "./verbs/status.ts";
+import { switchover } from "./verbs/switchover.ts";
+import { view } from "./view.ts";
+
+const mysql: Recipe<MysqlConfig, Observation, Action> = {
+  name: "mysql",
+  schema: mysqlSchema,
+  tools: [mysqlSpec],
+  serverName: "mysqld",
+  service: (config: MysqlConfig, node: NodeIdentity): Service => ({
+    id: `mysql-${node.cluster}-${node.name}`,
+    name: "mysql",
+    address: node.host,
+    port: config.port,
+    tags: [node.cluster],
+    meta: { cluster: node.cluster, node: node.name, agentPort: String(node.httpPort) },
+  }),
+  start: startReconciler,
+  verbs: [status, dsn, switchover, pause, resume],
+  prepareLocal,
+  localConfig,
+  beforeStart,
+  stopCluster,
+  view,
+  hints,
+};
+
+export default mysql;

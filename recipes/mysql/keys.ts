@@ -1,0 +1,95 @@
+// The key layout of one cluster in Consul (PROTOCOL §1), and how each value is written and read.
+// A value that does not parse is treated as absent and said once: nobody but us writes here.
+import type { KvEntry } from "../../src/index.ts";
+import type {
+  Intent,
+  LeaderValue,
+  NodeRecord,
+  PromiseRecord,
+  State,
+} from "./core/observation.ts";
+
+export type Keys = ReturnType<typeof keysOf>;
+
+export function keysOf(cluster: string) {
+  const root = `autopilot/${cluster}`;
+  return {
+    root,
+    leader: `${root}/leader`,
+    state: `${root}/state`,
+    initialize: `${root}/initialize`,
+    pause: `${root}/pause`,
+    nodes: `${root}/nodes/`,
+    node: (uuid: string) => `${root}/nodes/${uuid}`,
+    promises: (epoch: number) => `${root}/promises/${epoch}/`,
+    promise: (epoch: number, uuid: string) => `${root}/promises/${epoch}/${uuid}`,
+    allPromises: `${root}/promises/`,
+    intents: `${root}/intents/`,
+    intent: (id: string) => `${root}/intents/${id}`,
+    allLost: `${root}/lost/`,
+    losts: (epoch: number) => `${root}/lost/${epoch}/`,
+    lost: (epoch: number, uuid: string) => `${root}/lost/${epoch}/${uuid}`,
+    serverIds: `${root}/server_ids/`,
+    serverId: (n: number) => `${root}/server_ids/${n}`,
+    history: (epoch: number) => `${root}/history/${epoch}`,
+    histories: `${root}/history/`,
+  } as const;
+}
+
+/** Last part of a key. */
+export function leaf(entry: KvEntry): string {
+  return entry.key.slice(entry.key.lastIndexOf("/") + 1);
+}
+
+/** Parses a JSON object; null when it is none. */
+function objectOf(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null; // Not JSON: nobody but us writes here, so it counts as absent.
+  }
+}
+
+/** Our own JSON, as far as the named fields are of the right type; null otherwise. */
+function record<T>(text: string, fields: Readonly<Record<string, "string" | "number" | "boolean">>): T | null {
+  const value = objectOf(text);
+  if (value === null) return null;
+  const fits = Object.entries(fields).every(([name, type]) => typeof value[name] === type);
+  return fits ? (value as T) : null;
+}
+
+export function parseState(text: string): State | null {
+  const state = record<State>(text, { ver: "number", epoch: "number", phase: "string", acks: "number" });
+  return state !== null && Array.isArray(state.voters) ? state : null;
+}
+
+export function parseLeader(text: string): LeaderValue | null {
+  return record<LeaderValue>(text, { held: "boolean", epoch: "number" });
+}
+
+export function parseNode(text: string): NodeRecord | null {
+  return record<NodeRecord>(text, {
+    uuid: "string",
+    node: "string",
+    serverId: "number",
+    executed: "string",
+    retrieved: "string",
+    role: "string",
+  });
+}
+
+export function parsePromise(text: string): PromiseRecord | null {
+  return record<PromiseRecord>(text, {
+    uuid: "string",
+    epoch: "number",
+    joined: "number",
+    executed: "string",
+    retrieved: "string",
+    amnesiac: "boolean",
+  });
+}
+
+export function parseIntent(text: string): Intent | null {
+  return record<Intent>(text, { id: "string", verb: "string", epoch: "number", by: "string" });
+}

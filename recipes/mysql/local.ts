@@ -1,0 +1,57 @@
+// What `autopilot up` needs of this recipe: shared secrets, one node's configuration, what to try.
+import { join } from "node:path";
+import type { ClusterView, Kv, LocalNode } from "../../src/index.ts";
+import type { Intent } from "./core/observation.ts";
+import { keysOf } from "./keys.ts";
+import { ensureSecrets, secretFiles } from "./mysqld/secrets.ts";
+
+/** The cluster's passwords, made once below DIR/secrets. */
+export async function prepareLocal(dir: string): Promise<void> {
+  await ensureSecrets(join(dir, "secrets"));
+}
+
+export function localConfig(
+  node: LocalNode,
+  cluster: { readonly dir: string; readonly nodes: number },
+): Readonly<Record<string, unknown>> {
+  return {
+    port: node.basePort,
+    adminPort: node.basePort + 1,
+    // A local cluster is nobody else's: clients on this machine only.
+    bind: "127.0.0.1",
+    secrets: { ...secretFiles(join(cluster.dir, "secrets")) },
+  };
+}
+
+/** Before the nodes start: a wish to stop from the run before must not stop this one. */
+export async function beforeStart(kv: Kv, cluster: string): Promise<void> {
+  await kv.commit([{ do: "delete", key: keysOf(cluster).intent("stop-cluster") }]);
+}
+
+export async function stopCluster(kv: Kv, cluster: string): Promise<void> {
+  const wish: Intent = {
+    id: "stop-cluster",
+    verb: "stop-cluster",
+    to: null,
+    uuid: null,
+    serverId: null,
+    epoch: 0,
+    ver: 0,
+    by: process.env["USER"] ?? "operator",
+    at: new Date().toISOString(),
+    outcome: null,
+  };
+  await kv.commit([{ do: "set", key: keysOf(cluster).intent(wish.id), value: JSON.stringify(wish) }]);
+}
+
+export function hints(view: ClusterView): readonly string[] {
+  const primary = view.nodes.find((n) => n.role === "primary")?.name ?? view.nodes[0]?.name ?? "mysql-1";
+  return [
+    "npx autopilot status --watch            what every node says",
+    `npx autopilot node kill ${primary}         kill the primary: another takes over in about a second`,
+    `npx autopilot node start ${primary}        and bring it back`,
+    "npx autopilot switchover                hand over without losing a write",
+    "npx autopilot node add                  grow the cluster",
+    'mysql "$(npx autopilot dsn)"            the application\'s address',
+  ];
+}

@@ -1,0 +1,106 @@
+// What this agent remembers between two ticks: facts about its own process, written by executors and the pulse, read
+// into each observation. Nothing here is trusted beyond this process's life; what must outlive it is on disk or in Consul.
+import type {
+  Change,
+  DatadirFacts,
+  HeartbeatFacts,
+  JobFacts,
+  Observation,
+  Primacy,
+  PrimarySight,
+  PromiseFacts,
+} from "./core/observation.ts";
+
+export type Memory = {
+  /** server_uuid and server_id of the datadir that is, or is to be, ours. */
+  uuid: string | null;
+  serverId: number | null;
+  datadir: DatadirFacts;
+  promise: PromiseFacts;
+  amnesiac: boolean;
+  stopping: boolean;
+  stoppingSince: number | null;
+  stopped: boolean;
+  primacy: Primacy | null;
+  change: Change | null;
+  switchover: Observation["switchover"];
+  following: Observation["following"];
+  errant: Observation["errant"];
+  answered: number;
+  candidateSince: number | null;
+  gaveUp: Observation["gaveUp"];
+  sawPrimary: boolean;
+  heartbeat: HeartbeatFacts;
+  sight: PrimarySight;
+  job: JobFacts | null;
+  absentSince: Readonly<Record<string, number>>;
+  /** gtid_executed of the last seconds, as primary. */
+  heads: readonly { readonly at: number; readonly executed: string }[];
+  restartAt: number;
+  quickExits: number;
+  /** Highest state.ver at which the semi-sync flag was last set (§7). */
+  flagVer: number;
+  /** When the last drain began, our clock: for telling people how long writes stood still. */
+  drainedAt: number | null;
+};
+
+export const NO_HEARTBEAT: HeartbeatFacts = {
+  ackedStart: null,
+  waitingSince: null,
+  probeFailures: 0,
+};
+
+export const NO_SIGHT: PrimarySight = {
+  lastTransactionAt: null,
+  receiverDownSince: null,
+  refused: false,
+  agentDeadSince: null,
+  askedAt: null,
+};
+
+export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memory {
+  return {
+    uuid: datadir.uuid,
+    serverId: datadir.serverId,
+    datadir,
+    promise,
+    amnesiac: false,
+    stopping: false,
+    stoppingSince: null,
+    stopped: false,
+    primacy: null,
+    change: null,
+    switchover: null,
+    following: null,
+    errant: null,
+    answered: 0,
+    candidateSince: null,
+    gaveUp: null,
+    sawPrimary: false,
+    heartbeat: NO_HEARTBEAT,
+    sight: NO_SIGHT,
+    job: null,
+    absentSince: {},
+    heads: [],
+    restartAt: 0,
+    quickExits: 0,
+    flagVer: 0,
+    drainedAt: null,
+  };
+}
+
+/** A mysqld that ended, or a new primary: nothing that was known of replication holds any longer. */
+export function forgetReplication(memory: Memory): void {
+  memory.following = null;
+  memory.sight = NO_SIGHT;
+  memory.errant = null;
+}
+
+/** The end of a primacy, however it came. */
+export function forgetPrimacy(memory: Memory): void {
+  memory.primacy = null;
+  memory.change = null;
+  memory.heartbeat = NO_HEARTBEAT;
+  memory.absentSince = {};
+  memory.heads = [];
+}

@@ -1,0 +1,185 @@
+// The fast senses between ticks (PROTOCOL §3): the primary's heartbeat and probe, the replica's look at its receiver,
+// the question to the primary's agent. They write facts into memory and wake the loop; they never act.
+import { connect as tcp } from "node:net";
+import type { Clock, Log } from "../../src/index.ts";
+import { messageOf } from "../../src/index.ts";
+import { shouldAskLiveness } from "./core/detection.ts";
+import type { Observation } from "./core/observation.ts";
+import { PROBE_FAILURES } from "./core/policy.ts";
+import type { Handle } from "./handle.ts";
+import type { Memory } from "./memory.ts";
+
+type Parts = {
+  readonly memory: Memory;
+  readonly handle: Handle;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly wake: () => void;
+  /** The last observation, or null before the first. */
+  readonly last: () => Observation | null;
+};
+
+const HEARTBEAT_EVERY_MS = 500;
+const PROBE_EVERY_MS = 500;
+/** While heartbeats commit they are the proof that mysqld works; a slow probe watches new logins only (S22). */
+const CALM_PROBE_EVERY_MS = 5_000;
+const RECEIVER_EVERY_MS = 200;
+const LIVENESS_EVERY_MS = 500;
+const LIVENESS_TIMEOUT_MS = 500;
+const TCP_TIMEOUT_MS = 300;
+/** A marker that waits this long is surely in the binlog: a heartbeat behind it wakes acks that were lost (S10). */
+const HEARTBEAT_BEHIND_MARKER_MS = 1_000;
+
+/** Starts all senses; each waits for its own last look before the next. */
+export function startPulse(parts: Parts): AsyncDisposable {
+  const end = new AbortController();
+  const senses = [
+    every(parts, HEARTBEAT_EVERY_MS, end.signal, () => heartbeat(parts)),
+    every(parts, PROBE_EVERY_MS, end.signal, probeSense(parts)),
+    every(parts, RECEIVER_EVERY_MS, end.signal, () => look(parts)),
+  ];
+  return {
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await Promise.allSettled(senses);
+    },
+  };
+}
+
+async function every(
+  { clock, log }: Parts,
+  ms: number,
+  signal: AbortSignal,
+  sense: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    const started = clock.now();
+    try {
+      await sense();
+    } catch (error) {
+      // A sense writes its own failures into memory; what arrives here is unexpected and must not end the pulse.
+      log.warn("pulse", { err: error });
+    }
+    await clock.sleep(Math.max(10, ms - (clock.now() - started)), signal).catch(() => {}); // Aborted: the loop ends.
+  }
+}
+
+/** §3: a one-row write of its own; its commit proves that no newer primary was open when it started. */
+async function heartbeat({ memory, handle, clock, wake }: Parts): Promise<void> {
+  const { primacy } = memory;
+  const mysqld = handle.connection();
+  if (primacy === null || mysqld === null) return;
+  const now = clock.now();
+  const behindMarker = primacy.stage === "marking" && now - primacy.since > HEARTBEAT_BEHIND_MARKER_MS;
+  if (primacy.stage !== "open" && primacy.stage !== "marked" && !behindMarker) return;
+  const waiting = memory.heartbeat.waitingSince ?? now;
+  memory.heartbeat = { ...memory.heartbeat, waitingSince: waiting };
+  const same = () => memory.primacy?.epoch === primacy.epoch && memory.primacy.incarnation === primacy.incarnation;
+  try {
+    await mysqld.heartbeat(primacy.epoch);
+    if (!same()) return;
+    memory.heartbeat = { ackedStart: now, waitingSince: null, probeFailures: 0 };
+    if (memory.change !== null || clock.now() - waiting > 2 * HEARTBEAT_EVERY_MS) wake();
+  } catch {
+    // Not acknowledged, or mysqld is gone: `waitingSince` says since when, and the rules judge that.
+    if (same()) wake();
+  }
+}
+
+/** §3 tier 1: a new connection, and on an open primary a local write that waits for no acknowledgement. */
+function probeSense({ memory, handle, clock, wake, log }: Parts): () => Promise<void> {
+  let probedAt = 0;
+  return async () => {
+    const { primacy, heartbeat: beat } = memory;
+    const mysqld = handle.connection();
+    if (primacy === null || mysqld === null) return;
+    if (primacy.stage === "draining" || primacy.stage === "drained") return;
+    const now = clock.now();
+    const late = beat.waitingSince !== null && now - beat.waitingSince >= HEARTBEAT_EVERY_MS;
+    if (!late && beat.probeFailures === 0 && now - probedAt < CALM_PROBE_EVERY_MS) return;
+    probedAt = now;
+    try {
+      await mysqld.probe(primacy.stage === "open");
+      memory.heartbeat = { ...memory.heartbeat, probeFailures: 0 };
+    } catch (error) {
+      const probeFailures = memory.heartbeat.probeFailures + 1;
+      memory.heartbeat = { ...memory.heartbeat, probeFailures };
+      log.warn("probe of mysqld failed", { why: messageOf(error), times: probeFailures });
+      if (probeFailures >= PROBE_FAILURES) wake();
+    }
+  };
+}
+
+/** §3 tier 2: does the primary still send transactions; if not, does its agent still answer? */
+async function look(parts: Parts): Promise<void> {
+  const { memory, handle, clock, wake } = parts;
+  const { following } = memory;
+  const mysqld = handle.connection();
+  if (following === null || memory.primacy !== null || mysqld === null) return;
+  const { io, lastQueued } = await mysqld.receiver();
+  if (memory.following !== following) return;
+  const before = memory.sight;
+  const moved = lastQueued !== "" && lastQueued !== lastSeen.get(memory);
+  lastSeen.set(memory, lastQueued);
+  const now = clock.now();
+  const up = io === "Yes";
+  memory.sight = {
+    ...before,
+    lastTransactionAt: moved ? now : before.lastTransactionAt,
+    receiverDownSince: up ? null : (before.receiverDownSince ?? now),
+    ...(up ? { refused: false } : {}),
+    ...(up && moved ? { agentDeadSince: null } : {}),
+  };
+  if (up !== (before.receiverDownSince === null)) wake();
+  await ask(parts, up);
+}
+
+const lastSeen = new WeakMap<Memory, string>();
+
+async function ask(parts: Parts, up: boolean): Promise<void> {
+  const { memory, clock, wake } = parts;
+  const o = parts.last();
+  const value = o?.consul.leader?.value;
+  const address =
+    value?.held === true && value.uuid === memory.following?.primary
+      ? value
+      : o?.consul.peers.find((p) => p.uuid === memory.following?.primary);
+  if (o === null || address === undefined) return;
+  if (!up && !memory.sight.refused && (await refused(address.host, address.port))) {
+    memory.sight = { ...memory.sight, refused: true };
+    wake();
+  }
+  const now = clock.now();
+  if (!shouldAskLiveness({ ...o, now, following: memory.following, sight: memory.sight })) return;
+  if (memory.sight.askedAt !== null && now - memory.sight.askedAt < LIVENESS_EVERY_MS) return;
+  const alive = await liveness(address.host, address.agentPort);
+  const agentDeadSince = alive ? null : (memory.sight.agentDeadSince ?? now);
+  memory.sight = { ...memory.sight, askedAt: now, agentDeadSince };
+  wake();
+}
+
+/** True when a host that is up says that nobody listens: there is nothing to wait for. */
+function refused(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = tcp({ host, port });
+    const done = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(TCP_TIMEOUT_MS, () => done(false));
+    socket.on("connect", () => done(false));
+    socket.on("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"));
+  });
+}
+
+async function liveness(host: string, port: number): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://${host}:${port}/liveness`, {
+      signal: AbortSignal.timeout(LIVENESS_TIMEOUT_MS),
+    });
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false; // Refused, reset or silent: each of them is the answer "no".
+  }
+}

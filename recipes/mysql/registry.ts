@@ -1,0 +1,238 @@
+// Consul as this node sees it: four watched keys and a few read on demand, kept as the facts of the next observation.
+// Reads only; writes are the executors'. A write of ours is noted here at once, so that the next tick decides on it
+// without waiting for the watch.
+import type { Clock, Kv, KvEntry, Lease } from "../../src/index.ts";
+import { messageOf } from "../../src/index.ts";
+import type {
+  ConsulFacts,
+  Intent,
+  LeaderValue,
+  Peer,
+  PromiseRecord,
+  State,
+} from "./core/observation.ts";
+import {
+  leaf,
+  parseIntent,
+  parseLeader,
+  parseNode,
+  parsePromise,
+  parseState,
+  type Keys,
+} from "./keys.ts";
+
+type Parts = {
+  readonly kv: Kv;
+  readonly clock: Clock;
+  readonly lease: Lease;
+  readonly keys: Keys;
+  readonly wake: () => void;
+};
+
+type Leader = NonNullable<ConsulFacts["leader"]>;
+type Entry<T> = { readonly index: number; readonly value: T };
+
+export class Registry implements AsyncDisposable {
+  readonly #parts: Parts;
+  readonly #end = new AbortController();
+  readonly #watches: Promise<void>[] = [];
+  readonly #loaded = new Set<string>();
+  #leader: Leader | null = null;
+  #leaderFreeSince: number | null = null;
+  #state: Entry<State> | null = null;
+  #initialize: string | null = null;
+  #intents: readonly Intent[] = [];
+  #paused = false;
+  #lost = new Map<string, { readonly epoch: number; readonly since: number }>();
+  #promises: readonly PromiseRecord[] = [];
+  #promisesWatch: { readonly epoch: number; readonly end: AbortController } | null = null;
+  #peers = new Map<string, { readonly index: number; readonly movedAt: number; readonly peer: Peer }>();
+  #peersAt: number | null = null;
+  #error: string | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { keys } = parts;
+    this.#watch("leader", keys.leader, (entries) => this.#noteLeader(exact(entries, keys.leader)));
+    this.#watch("state", keys.state, (entries) => this.noteState(exact(entries, keys.state)));
+    this.#watch("initialize", keys.initialize, (entries) => {
+      this.#initialize = exact(entries, keys.initialize)?.value ?? null;
+    });
+    this.#watch("intents", keys.intents, (entries) => {
+      this.#intents = entries.flatMap((entry) => parseIntent(entry.value) ?? []);
+    });
+    this.#watch("pause", keys.pause, (entries) => {
+      this.#paused = exact(entries, keys.pause) !== null;
+    });
+    this.#watch("lost", keys.allLost, (entries) => this.#noteLost(entries));
+  }
+
+  #watch(name: string, prefix: string, onEntries: (entries: readonly KvEntry[]) => void): void {
+    const watching = this.#parts.kv.watch(prefix, {
+      signal: this.#end.signal,
+      onChange: (entries) => {
+        this.#error = null;
+        this.#loaded.add(name);
+        onEntries(entries);
+        this.#parts.wake();
+      },
+      onError: (error) => {
+        this.#error = messageOf(error);
+        this.#parts.wake();
+      },
+    });
+    this.#watches.push(watching);
+  }
+
+  #noteLeader(entry: KvEntry | null): void {
+    // A watch that was under way may bring what was there before our own write.
+    if (entry !== null && this.#leader !== null && entry.index < this.#leader.index) return;
+    const value = entry === null ? null : parseLeader(entry.value);
+    this.#leader = entry === null ? null : { index: entry.index, session: entry.session, value };
+    const free = entry === null || entry.session === null;
+    this.#leaderFreeSince = free ? (this.#leaderFreeSince ?? this.#parts.clock.now()) : null;
+  }
+
+  /** Our own write of `leader`, or a read of it. */
+  noteLeader(entry: KvEntry | null): void {
+    this.#noteLeader(entry);
+  }
+
+  /** Our own write of `state`, or a read of it. */
+  noteState(entry: KvEntry | null): void {
+    if (entry === null) {
+      this.#state = null;
+      return;
+    }
+    if (this.#state !== null && entry.index < this.#state.index) return;
+    const value = parseState(entry.value);
+    this.#state = value === null ? null : { index: entry.index, value };
+  }
+
+  noteInitialize(clusterId: string): void {
+    this.#initialize = clusterId;
+  }
+
+  noteIntentGone(id: string): void {
+    this.#intents = this.#intents.filter((intent) => intent.id !== id);
+  }
+
+  #noteLost(entries: readonly KvEntry[]): void {
+    const now = this.#parts.clock.now();
+    const next = new Map<string, { readonly epoch: number; readonly since: number }>();
+    for (const entry of entries) {
+      const uuid = leaf(entry);
+      const epoch = Number(entry.key.split("/").at(-2));
+      const before = this.#lost.get(uuid);
+      next.set(uuid, { epoch, since: before?.epoch === epoch ? before.since : now });
+    }
+    this.#lost = next;
+  }
+
+  /** The candidate watches its promises for as long as it is one; null: nobody needs them. */
+  watchPromises(epoch: number | null): void {
+    if (this.#promisesWatch?.epoch === (epoch ?? undefined)) return;
+    this.#promisesWatch?.end.abort();
+    this.#promisesWatch = null;
+    this.#promises = [];
+    if (epoch === null) return;
+    const end = new AbortController();
+    this.#promisesWatch = { epoch, end };
+    const watching = this.#parts.kv.watch(this.#parts.keys.promises(epoch), {
+      signal: AbortSignal.any([end.signal, this.#end.signal]),
+      onChange: (entries) => {
+        if (this.#promisesWatch?.end !== end) return;
+        this.#promises = entries.flatMap((entry) => parsePromise(entry.value) ?? []);
+        this.#parts.wake();
+      },
+      onError: (error) => {
+        this.#error = messageOf(error);
+      },
+    });
+    this.#watches.push(watching);
+  }
+
+  /** Reads all node records when the last read is older than `maxAgeMs`. A failure leaves what was read before. */
+  async refreshPeers(maxAgeMs: number): Promise<void> {
+    const { clock, kv, keys } = this.#parts;
+    if (this.#peersAt !== null && clock.now() - this.#peersAt < maxAgeMs) return;
+    try {
+      const entries = await kv.list(keys.nodes);
+      const now = clock.now();
+      const next = new Map<string, { index: number; movedAt: number; peer: Peer }>();
+      for (const entry of entries) {
+        const node = parseNode(entry.value);
+        if (node === null) continue;
+        const before = this.#peers.get(node.uuid);
+        const moved = before?.index !== entry.index;
+        // First sight of a record says nothing of its age: it counts as fresh for one window.
+        const movedAt = moved ? now : (before?.movedAt ?? now);
+        next.set(node.uuid, { index: entry.index, movedAt, peer: { ...node, ageMs: 0 } });
+      }
+      this.#peers = next;
+      this.#peersAt = now;
+    } catch (error) {
+      this.#error = messageOf(error);
+    }
+  }
+
+  leaderFreeSince(): number | null {
+    return this.#loaded.has("leader") ? this.#leaderFreeSince : null;
+  }
+
+  intent(id: string): Intent | undefined {
+    return this.#intents.find((intent) => intent.id === id);
+  }
+
+  peer(uuid: string): Peer | undefined {
+    return this.#peers.get(uuid)?.peer;
+  }
+
+  facts(): ConsulFacts {
+    const now = this.#parts.clock.now();
+    const lease = this.#parts.lease.view();
+    const epoch = this.#state?.value.epoch ?? 0;
+    const loaded = ["leader", "state", "initialize", "intents"].every((name) => this.#loaded.has(name));
+    return {
+      reachable: lease.error === null && (lease.session === null || now < lease.goodUntil),
+      error: lease.error ?? this.#error,
+      session: lease.session,
+      goodUntil: lease.goodUntil,
+      initialize: this.#initialize,
+      leader: this.#leader,
+      state: this.#state,
+      loaded,
+      promises: this.#promises,
+      lost: [...this.#lost]
+        .filter(([, lost]) => lost.epoch === epoch)
+        .map(([uuid, lost]) => ({ uuid, forMs: now - lost.since })),
+      peers: [...this.#peers.values()].map(({ peer, movedAt }) => ({ ...peer, ageMs: now - movedAt })),
+      peersAgeMs: this.#peersAt === null ? null : now - this.#peersAt,
+      intents: this.#intents,
+      paused: this.#paused,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#promisesWatch?.end.abort();
+    this.#end.abort();
+    await Promise.allSettled(this.#watches);
+  }
+}
+
+function exact(entries: readonly KvEntry[], key: string): KvEntry | null {
+  return entries.find((entry) => entry.key === key) ?? null;
+}
+
+/** What `leader` says while this node holds it. */
+export function heldBy(me: {
+  readonly uuid: string;
+  readonly node: string;
+  readonly host: string;
+  readonly port: number;
+  readonly agentPort: number;
+  readonly epoch: number;
+}): string {
+  const value: LeaderValue = { held: true, ...me };
+  return JSON.stringify(value);
+}

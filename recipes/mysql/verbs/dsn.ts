@@ -1,0 +1,29 @@
+// `autopilot dsn [--role primary|replica]`: how an application connects now. The password comes from the secret's file
+// of a local cluster; elsewhere the DSN is printed without it, because Consul never holds a secret.
+import { join } from "node:path";
+import { UnavailableError, UsageError, type RecipeVerb } from "../../../src/index.ts";
+import { APP } from "../config.ts";
+import { readSecrets, secretFiles } from "../mysqld/secrets.ts";
+import { primaryOf, see } from "../view.ts";
+
+export const dsn: RecipeVerb = {
+  name: "dsn",
+  summary: "print a mysql:// address of the application user",
+  options: { "--role <role>": "primary (default) or replica" },
+  run: async ({ kv, cluster, dir, options, print, json }) => {
+    const role = options["role"] ?? "primary";
+    if (role !== "primary" && role !== "replica")
+      throw new UsageError("AP_USAGE", `--role is primary or replica, not ${String(role)}`);
+    const seen = await see(kv, cluster);
+    const node = role === "primary" ? primaryOf(seen) : seen.rows.find((r) => r.role === "replica");
+    if (node == null)
+      throw new UnavailableError("AP_MYSQLD_TIMEOUT", `there is no ${role} now`, {
+        hint: "`autopilot status` says what each node waits for",
+      });
+    const secret = dir === null ? null : (await readSecrets(secretFiles(join(dir, "secrets")))).app;
+    const user = secret === null ? APP.user : `${APP.user}:${encodeURIComponent(secret)}`;
+    const url = `mysql://${user}@${node.host}:${node.port}/${APP.database}`;
+    print(json ? JSON.stringify({ dsn: url, node: node.node, role }) : url);
+    return 0;
+  },
+};

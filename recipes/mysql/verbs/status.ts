@@ -1,0 +1,92 @@
+// `autopilot status`: the cluster in one table, or the JSON of the contract; --watch follows it by blocking query.
+import type { RecipeVerb, VerbCall } from "../../../src/index.ts";
+import { keysOf } from "../keys.ts";
+import { primaryOf, see, type Row, type Seen } from "../view.ts";
+import { paint, table } from "./table.ts";
+
+/** The `status --json` contract. */
+export function statusJson(cluster: string, seen: Seen) {
+  const { state } = seen;
+  return {
+    cluster,
+    epoch: state?.epoch ?? 0,
+    phase: state?.phase ?? "none",
+    primary: primaryOf(seen)?.node ?? null,
+    paused: seen.paused,
+    alone: state !== null && state.acks === 0 && state.phase === "open",
+    voters: (state?.voters ?? []).map((v) => seen.rows.find((r) => r.uuid === v)?.node ?? v),
+    acks: state?.acks ?? 0,
+    nodes: seen.rows.map((r) => ({
+      name: r.node,
+      host: r.host,
+      port: r.port,
+      pid: r.pid,
+      mysqldPid: r.mysqldPid,
+      uuid: r.uuid,
+      role: r.role,
+      state: r.state,
+      writable: r.writable,
+      voter: r.voter,
+      epoch: r.epoch,
+      lagSeconds: r.lagSeconds,
+      executed: r.executed,
+      received: r.retrieved,
+      since: r.since,
+      says: r.says,
+    })),
+    backups: { last: null, next: null },
+    events: seen.history.map((h) => ({ at: h.at, epoch: h.epoch, says: `${h.node} became primary` })),
+  };
+}
+
+export function statusTable(cluster: string, seen: Seen): string {
+  const { state } = seen;
+  const primary = primaryOf(seen);
+  const epoch = state === null ? "no state yet" : `epoch ${state.epoch}, ${state.phase}`;
+  const acks = state === null ? "" : `, ${state.voters.length} voters, acks ${state.acks}`;
+  const head = `cluster ${cluster}: ${epoch}${acks}${seen.paused ? ", PAUSED" : ""}`;
+  const alone = state !== null && state.acks === 0 && state.phase === "open";
+  const warning = primary === null ? paint("red", "no primary") : alone ? paint("yellow", "the primary is alone: no automatic failover") : "";
+  const rows = seen.rows.map((r) => [
+    r.node,
+    paintRole(r),
+    r.voter ? "voter" : "",
+    `${r.host}:${r.port}`,
+    r.lagSeconds === null ? "-" : `${r.lagSeconds} s`,
+    r.says,
+  ]);
+  return [head, ...(warning === "" ? [] : [warning]), table(["NODE", "ROLE", "VOTER", "ADDRESS", "LAG", "SAYS"], rows)].join("\n");
+}
+
+function paintRole({ role }: Row): string {
+  if (role === "primary") return paint("green", role);
+  return role === "replica" ? role : paint("yellow", role);
+}
+
+async function run(call: VerbCall): Promise<number> {
+  const show = async (): Promise<Seen> => {
+    const seen = await see(call.kv, call.cluster);
+    if (call.json) call.print(JSON.stringify(statusJson(call.cluster, seen)));
+    else call.print(statusTable(call.cluster, seen));
+    return seen;
+  };
+  if (call.options["health"] === true) return primaryOf(await see(call.kv, call.cluster)) === null ? 1 : 0;
+  await show();
+  if (call.options["watch"] !== true) return 0;
+  await call.kv.watch(keysOf(call.cluster).root, {
+    signal: call.signal,
+    onChange: () => void show().catch(() => {}), // The watch's own error handler tells of a Consul that went away.
+    onError: (error) => call.progress(`waiting for Consul: ${String(error)}`),
+  });
+  return 0;
+}
+
+export const status: RecipeVerb = {
+  name: "status",
+  summary: "show the cluster: who is primary, who votes, what each node says",
+  options: {
+    "--watch": "show it again after each change",
+    "--health": "print nothing: exit 0 when there is a primary, 1 when not",
+  },
+  run,
+};

@@ -1,0 +1,97 @@
+// The cluster as an operator sees it, from Consul alone: one row per node name, its newest uuid (DESIGN: `status`).
+// Works without any agent: what a node last said, and how long ago, is still the truth about what is known.
+import type { ClusterView, Kv } from "../../src/index.ts";
+import type { Intent, LeaderValue, NodeRecord, State } from "./core/observation.ts";
+import { keysOf, parseIntent, parseLeader, parseNode, parseState } from "./keys.ts";
+
+export type Row = NodeRecord & { readonly voter: boolean };
+
+export type Seen = {
+  readonly state: State | null;
+  readonly leader: LeaderValue | null;
+  readonly locked: boolean;
+  readonly paused: boolean;
+  readonly rows: readonly Row[];
+  readonly intents: readonly Intent[];
+  readonly history: readonly HistoryEntry[];
+};
+
+export type HistoryEntry = { readonly epoch: number; readonly node: string; readonly at: string };
+
+/** Epochs that `status` shows. */
+const HISTORY_SHOWN = 10;
+
+export async function see(kv: Kv, cluster: string): Promise<Seen> {
+  const keys = keysOf(cluster);
+  const [leader, state, pause, nodes, intents, history] = await Promise.all([
+    kv.get(keys.leader),
+    kv.get(keys.state),
+    kv.get(keys.pause),
+    kv.list(keys.nodes),
+    kv.list(keys.intents),
+    kv.list(keys.histories),
+  ]);
+  const value = state === null ? null : parseState(state.value);
+  const records = nodes.flatMap((entry) => parseNode(entry.value) ?? []);
+  return {
+    state: value,
+    leader: leader === null ? null : parseLeader(leader.value),
+    locked: leader?.session != null,
+    paused: pause !== null,
+    rows: newest(records).map((r) => ({ ...r, voter: value?.voters.includes(r.uuid) ?? false })),
+    intents: intents.flatMap((entry) => parseIntent(entry.value) ?? []),
+    history: history
+      .map((entry) => JSON.parse(entry.value) as HistoryEntry)
+      .toSorted((a, b) => b.epoch - a.epoch)
+      .slice(0, HISTORY_SHOWN),
+  };
+}
+
+/** One record per node name: of two uuids the one that the later agent wrote. */
+function newest(records: readonly NodeRecord[]): readonly NodeRecord[] {
+  const byName = new Map<string, NodeRecord>();
+  for (const record of records) {
+    const before = byName.get(record.node);
+    if (before === undefined || before.since < record.since || (before.since === record.since && record.serverId > before.serverId))
+      byName.set(record.node, record);
+  }
+  return [...byName.values()].toSorted((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+}
+
+export function primaryOf(seen: Seen): Row | null {
+  const { state } = seen;
+  if (state?.phase !== "open") return null;
+  return seen.rows.find((r) => r.uuid === state.primary && r.role === "primary") ?? null;
+}
+
+/** What `up` waits for: writable, and V and k as wished for this many nodes (defaults of the policy). */
+export async function view(
+  kv: Kv,
+  cluster: string,
+  wished: { readonly nodes: number },
+): Promise<ClusterView> {
+  const seen = await see(kv, cluster);
+  const primary = primaryOf(seen);
+  const writable = primary?.writable === true && seen.locked;
+  const voters = Math.min(wished.nodes, 3);
+  const acks = Math.min(1, voters - 1);
+  const { state } = seen;
+  const serving = seen.rows.filter((r) => r.role === "primary" || (r.role === "replica" && r.lagSeconds !== null));
+  const ready =
+    writable && state !== null && state.voters.length >= voters && state.acks >= acks && serving.length >= wished.nodes;
+  return {
+    writable,
+    ready,
+    nodes: seen.rows.map((r) => ({
+      name: r.node,
+      host: r.host,
+      port: r.port,
+      pid: r.pid,
+      serverPid: r.mysqldPid,
+      controlSocket: r.controlSocket,
+      role: r.role,
+      state: r.state,
+      says: r.says,
+    })),
+  };
+}

@@ -1,0 +1,18 @@
+// Before `npm start` and `npm test`: installs dependencies when they are missing or the lock file changed, and only then.
+// Plain JavaScript without dependencies, because it runs on whatever Node the machine has, before Node 24 is installed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+const lock = createHash("sha256").update(readFileSync("package-lock.json")).digest("hex");
+const stamp = "node_modules/.installed-lock";
+
+if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {
+  console.error("autopilot: installing dependencies (once, and when package-lock.json changes)");
+  const npm = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {
+    stdio: ["ignore", 2, 2],
+  });
+  if (npm.status !== 0) process.exit(npm.status ?? 1);
+  mkdirSync("node_modules", { recursive: true });
+  writeFileSync(stamp, lock);
+}
