@@ -89,7 +89,10 @@ export interface Directory {
   deregister(id: string): Promise<void>;
   /** Marks the service's TTL check. Errors: ConflictError when the agent does not know it. */
   report(id: string, status: "passing" | "warning" | "critical", note: string): Promise<void>;
-  instances(name: string, read?: Read & { readonly passing?: boolean }): Promise<readonly Instance[]>;
+  instances(
+    name: string,
+    read?: Read & { readonly passing?: boolean },
+  ): Promise<readonly Instance[]>;
 }
 
 /** Sessions: the liveness tokens that hold locks. */
@@ -129,5 +132,8 @@ export interface Lease extends AsyncDisposable {
   /** The main loop is alive. Without it for 5 s the keeper stops passing the check. */
   tick(): void;
   /** Changes what the service announces; takes effect with the next beat at once. */
-  announce(service: { readonly tags: readonly string[]; readonly meta: Readonly<Record<string, string>> }): void;
+  announce(service: {
+    readonly tags: readonly string[];
+    readonly meta: Readonly<Record<string, string>>;
+  }): void;
 }

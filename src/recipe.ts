@@ -35,7 +35,11 @@ export type RecipeContext<C> = {
   /** Something happened: tick soon. Events never act, they only wake the loop. */
   readonly wake: () => void;
   /** Something worth telling people happened (`autopilot events`); `what` is one sentence. */
-  readonly announce: (type: string, what: string, facts?: Readonly<Record<string, unknown>>) => void;
+  readonly announce: (
+    type: string,
+    what: string,
+    facts?: Readonly<Record<string, unknown>>,
+  ) => void;
   /** Runs the configured hook `name` with its deadline; resolves also when there is none. Failure is logged, never fatal. */
   readonly hook: (name: string, env: Readonly<Record<string, string>>) => Promise<void>;
 };
@@ -48,8 +52,10 @@ export type Report = {
 };
 
 /** A running recipe on one node. */
-export interface Reconciler<O, A extends { readonly do: string; readonly why?: string }>
-  extends AsyncDisposable {
+export interface Reconciler<
+  O,
+  A extends { readonly do: string; readonly why?: string },
+> extends AsyncDisposable {
   /** Reads only. Must be bounded in time (≤ 3 s) and must not throw for a part that cannot be read: that part is null. */
   observe(): Promise<O>;
   /** Pure. */

@@ -3,7 +3,6 @@
 import type { Observation } from "./core/observation.ts";
 import { epochOf, roleOf } from "./core/report.ts";
 
-
 export function endpoint(
   o: Observation | null,
   says: string,
@@ -19,8 +18,12 @@ export function endpoint(
   const yes = (ok: boolean) => [ok ? 200 : 503, body] as const;
   if (path === "/primary") return yes(role === "primary");
   if (path === "/replica") return yes(role === "replica" && within(lagSeconds, query.get("lag")));
-  if (path === "/health" || path === "/readiness") return yes(role === "primary" || role === "replica");
-  return [200, { ...body, voters: o.consul.state?.value.voters ?? [], acks: o.consul.state?.value.acks ?? 0 }];
+  if (path === "/health" || path === "/readiness")
+    return yes(role === "primary" || role === "replica");
+  return [
+    200,
+    { ...body, voters: o.consul.state?.value.voters ?? [], acks: o.consul.state?.value.acks ?? 0 },
+  ];
 }
 
 /** `lag` in seconds, "10s" or "10"; without it any replica will do. */

@@ -1,13 +1,7 @@
 // The key layout of one cluster in Consul (PROTOCOL §1), and how each value is written and read.
 // A value that does not parse is treated as absent and said once: nobody but us writes here.
 import type { KvEntry } from "../../src/index.ts";
-import type {
-  Intent,
-  LeaderValue,
-  NodeRecord,
-  PromiseRecord,
-  State,
-} from "./core/observation.ts";
+import type { Intent, LeaderValue, NodeRecord, PromiseRecord, State } from "./core/observation.ts";
 
 export type Keys = ReturnType<typeof keysOf>;
 
@@ -52,7 +46,10 @@ function objectOf(text: string): Record<string, unknown> | null {
 }
 
 /** Our own JSON, as far as the named fields are of the right type; null otherwise. */
-function record<T>(text: string, fields: Readonly<Record<string, "string" | "number" | "boolean">>): T | null {
+function record<T>(
+  text: string,
+  fields: Readonly<Record<string, "string" | "number" | "boolean">>,
+): T | null {
   const value = objectOf(text);
   if (value === null) return null;
   const fits = Object.entries(fields).every(([name, type]) => typeof value[name] === type);
@@ -60,7 +57,12 @@ function record<T>(text: string, fields: Readonly<Record<string, "string" | "num
 }
 
 export function parseState(text: string): State | null {
-  const state = record<State>(text, { ver: "number", epoch: "number", phase: "string", acks: "number" });
+  const state = record<State>(text, {
+    ver: "number",
+    epoch: "number",
+    phase: "string",
+    acks: "number",
+  });
   return state !== null && Array.isArray(state.voters) ? state : null;
 }
 

@@ -41,11 +41,14 @@ export async function stopCluster(kv: Kv, cluster: string): Promise<void> {
     at: new Date().toISOString(),
     outcome: null,
   };
-  await kv.commit([{ do: "set", key: keysOf(cluster).intent(wish.id), value: JSON.stringify(wish) }]);
+  await kv.commit([
+    { do: "set", key: keysOf(cluster).intent(wish.id), value: JSON.stringify(wish) },
+  ]);
 }
 
 export function hints(view: ClusterView): readonly string[] {
-  const primary = view.nodes.find((n) => n.role === "primary")?.name ?? view.nodes[0]?.name ?? "mysql-1";
+  const primary =
+    view.nodes.find((n) => n.role === "primary")?.name ?? view.nodes[0]?.name ?? "mysql-1";
   return [
     "npx autopilot status --watch            what every node says",
     `npx autopilot node kill ${primary}         kill the primary: another takes over in about a second`,

@@ -17,7 +17,10 @@ export type Memory = {
   serverId: number | null;
   datadir: DatadirFacts;
   promise: PromiseFacts;
-  amnesiac: boolean;
+  /** Null: not yet compared with what this uuid has promised according to Consul (S29). */
+  amnesiac: boolean | null;
+  /** plan.json is still there: this datadir has not been settled. */
+  fresh: boolean;
   stopping: boolean;
   stoppingSince: number | null;
   stopped: boolean;
@@ -64,7 +67,8 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     serverId: datadir.serverId,
     datadir,
     promise,
-    amnesiac: false,
+    amnesiac: null,
+    fresh: false,
     stopping: false,
     stoppingSince: null,
     stopped: false,

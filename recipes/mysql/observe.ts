@@ -28,13 +28,25 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   const server = await handle.look();
   const peersMaxAge = peersWanted(memory, registry.facts(), server);
   if (peersMaxAge !== null) await registry.refreshPeers(peersMaxAge);
+  await checkAmnesia(parts);
   remember(parts, server, clock.now());
   const now = clock.now();
   const consul = registry.facts();
   const seen = assemble(parts, { now, server, consul });
   memory.candidateSince = isCandidate(seen) ? (memory.candidateSince ?? now) : null;
-  registry.watchPromises(memory.candidateSince === null ? null : (consul.state?.value.epoch ?? null));
+  registry.watchPromises(
+    memory.candidateSince === null ? null : (consul.state?.value.epoch ?? null),
+  );
   return { ...seen, candidateSince: memory.candidateSince };
+}
+
+/** S29: a volume restored from a snapshot has an older promise than Consul remembers of this uuid. */
+async function checkAmnesia({ memory, registry }: ObserveParts): Promise<void> {
+  if (memory.amnesiac !== null || memory.uuid === null || !registry.facts().loaded) return;
+  await registry.refreshPeers(0);
+  const { peersAgeMs } = registry.facts();
+  if (peersAgeMs === null || peersAgeMs > 1_000) return;
+  memory.amnesiac = (registry.peer(memory.uuid)?.promised ?? 0) > memory.promise.epoch;
 }
 
 function assemble(
@@ -55,7 +67,7 @@ function assemble(
       noFailover: config.tags.noFailover,
       stopping: memory.stopping,
       stoppingSince: memory.stoppingSince,
-      amnesiac: memory.amnesiac,
+      amnesiac: memory.amnesiac ?? true,
     },
     policy: {
       acks: durability.acks,
@@ -67,6 +79,7 @@ function assemble(
     },
     markerUuid: markerUuidOf(now.consul.initialize ?? memory.datadir.clusterId),
     datadir: memory.datadir,
+    fresh: memory.fresh,
     process: handle.processFacts(memory.restartAt),
     promise: memory.promise,
     primacy: memory.primacy,
@@ -114,7 +127,11 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
  * How old the node records may be for this tick's decision, ms; null: they are not needed. They are read on demand
  * only, because every node writes its own every 2 s and watching them would wake all nodes all the time (§1).
  */
-function peersWanted(memory: Memory, consul: ConsulFacts, server: ServerFacts | null): number | null {
+function peersWanted(
+  memory: Memory,
+  consul: ConsulFacts,
+  server: ServerFacts | null,
+): number | null {
   const state = consul.state?.value;
   if (memory.datadir.kind !== "ready") return 500;
   if (state === undefined) return null;
@@ -122,7 +139,9 @@ function peersWanted(memory: Memory, consul: ConsulFacts, server: ServerFacts | 
   if (memory.stopping || consul.intents.length > 0) return 200;
   if (memory.primacy !== null) return settled(memory, consul, server) ? 5_000 : 500;
   if (state.primary !== memory.uuid && memory.following === null) return 500;
-  return memory.sight.receiverDownSince === null && memory.sight.agentDeadSince === null ? null : 300;
+  return memory.sight.receiverDownSince === null && memory.sight.agentDeadSince === null
+    ? null
+    : 300;
 }
 
 function settled(memory: Memory, consul: ConsulFacts, server: ServerFacts | null): boolean {
@@ -142,6 +161,8 @@ export function idleMs(o: Observation): number {
   if (o.candidateSince !== null) return 20;
   if (o.primacy !== null && o.primacy.stage !== "open") return 50;
   if (o.change !== null) return 100;
+  if (o.server.semiSync.replicaEnabled && !o.server.semiSync.replicaActive) return 100;
+  if (o.server.source !== null && o.server.source.io !== "Yes") return 100;
   if (consul.lost.length > 0 || shouldAskLiveness(o)) return 100;
   return 1_000;
 }

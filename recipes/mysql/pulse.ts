@@ -70,11 +70,13 @@ async function heartbeat({ memory, handle, clock, wake }: Parts): Promise<void> 
   const mysqld = handle.connection();
   if (primacy === null || mysqld === null) return;
   const now = clock.now();
-  const behindMarker = primacy.stage === "marking" && now - primacy.since > HEARTBEAT_BEHIND_MARKER_MS;
+  const behindMarker =
+    primacy.stage === "marking" && now - primacy.since > HEARTBEAT_BEHIND_MARKER_MS;
   if (primacy.stage !== "open" && primacy.stage !== "marked" && !behindMarker) return;
   const waiting = memory.heartbeat.waitingSince ?? now;
   memory.heartbeat = { ...memory.heartbeat, waitingSince: waiting };
-  const same = () => memory.primacy?.epoch === primacy.epoch && memory.primacy.incarnation === primacy.incarnation;
+  const same = () =>
+    memory.primacy?.epoch === primacy.epoch && memory.primacy.incarnation === primacy.incarnation;
   try {
     await mysqld.heartbeat(primacy.epoch);
     if (!same()) return;

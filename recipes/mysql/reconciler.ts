@@ -26,6 +26,8 @@ import { Registry } from "./registry.ts";
 /** A server that ends sooner than this after its start is started again with a growing pause. */
 const QUICK_EXIT_MS = 10_000;
 const RESTART_LONGEST_MS = 30_000;
+/** The record that says `stopped` saves the others a wait; without Consul it is not worth one of ours. */
+const LAST_WORD_MS = 1_000;
 
 export async function startReconciler(
   context: RecipeContext<MysqlConfig>,
@@ -41,7 +43,7 @@ export async function startReconciler(
   const mysqld = stack.use(
     context.supervise({ name: "mysqld", onExit: (exit) => ended(memory, exit.afterMs, context) }),
   );
-  const target = { host: "127.0.0.1", adminPort: adminPort({ config }), secrets };
+  const target = { host: "127.0.0.1", adminPort: adminPort({ config }), secrets } as const;
   const handle = stack.use(
     new Handle({ process: mysqld, clock, log, wake, connect: () => openMysqld(target) }),
   );
@@ -58,26 +60,34 @@ export async function startReconciler(
     spawn: context.supervise,
   };
   await refreshDatadir(hands);
+  return triple(hands, { recorder, kill: () => mysqld.kill(), disposables: stack.move() });
+}
+
+type Rest = {
+  readonly recorder: Recorder;
+  readonly kill: () => void;
+  readonly disposables: AsyncDisposableStack;
+};
+
+function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
+  const { memory, node, clock, log, handle, wake } = hands;
+  const { recorder, disposables } = rest;
   let last: Observation | null = null;
   let says = "starting";
-  stack.use(startPulse({ memory, handle, clock, log, wake, last: () => last }));
-  const rest = {
-    agentPort: node.httpPort,
-    pid: process.pid,
-    controlSocket: node.controlSocket,
-    since: new Date().toISOString(),
+  disposables.use(startPulse({ memory, handle, clock, log, wake, last: () => last }));
+  const since = new Date().toISOString();
+  const record = (o: Observation, actions: readonly Action[]) => {
+    const { httpPort: agentPort, controlSocket } = node;
+    const ver = memory.flagVer;
+    return recordOf(o, actions, { agentPort, controlSocket, pid: process.pid, since, ver });
   };
-  const disposables = stack.move();
   return {
-    observe: async () => {
-      last = await observe({ config, node, clock, handle, registry, memory });
-      return last;
-    },
+    observe: async () => (last = await observe(hands)),
     decide,
     execute: (action) => execute(hands, action),
     report: (o, actions): Report => {
       says = sentence(actions);
-      recorder.note(recordOf(o, actions, { ...rest, ver: memory.flagVer }));
+      recorder.note(record(o, actions));
       return { says, role: roleOf(o), epoch: epochOf(o) };
     },
     idleMs,
@@ -87,32 +97,35 @@ export async function startReconciler(
       wake();
     },
     stopped: () => memory.stopped,
-    fence: async (why) => {
-      try {
-        log.error("fencing", { why });
-        mysqld.kill();
-        await mysqld.exited();
-      } catch (error) {
-        // Fencing must not throw: if even SIGKILL fails, the end of this process takes mysqld along (PDEATHSIG).
-        log.error("fence", { why: messageOf(error) });
-      }
-    },
+    fence: async (why) => fence(hands, rest.kill, why),
     endpoint: (path, query) => endpoint(last, says, path, query),
     [Symbol.asyncDispose]: async () => {
       if (last !== null) {
-        const o = await observe({ config, node, clock, handle, registry, memory });
-        await recorder.last(recordOf(o, [{ do: "hold", why: "stopped" }], { ...rest, ver: memory.flagVer }), 1_000);
+        const o = await observe(hands);
+        await recorder.last(record(o, [{ do: "hold", why: "stopped" }]), LAST_WORD_MS);
       }
       await disposables.disposeAsync();
     },
   };
 }
 
+/** Never throws: if even SIGKILL fails, the end of this process takes mysqld along (PDEATHSIG). */
+async function fence({ log, handle }: Hands, kill: () => void, why: string): Promise<void> {
+  try {
+    log.error("fencing", { why });
+    kill();
+    await handle.process().exited();
+  } catch (error) {
+    log.error("fence", { why: messageOf(error) });
+  }
+}
+
 function ended(memory: Memory, afterMs: number, { clock, wake }: RecipeContext<MysqlConfig>): void {
   forgetReplication(memory);
   memory.quickExits = afterMs < QUICK_EXIT_MS ? memory.quickExits + 1 : 0;
   // The first quick end is started again at once: most often it was we who killed it.
-  const pause = memory.quickExits <= 1 ? 0 : Math.min(500 * 2 ** memory.quickExits, RESTART_LONGEST_MS);
+  const pause =
+    memory.quickExits <= 1 ? 0 : Math.min(500 * 2 ** memory.quickExits, RESTART_LONGEST_MS);
   memory.restartAt = clock.now() + pause;
   wake();
 }

@@ -67,7 +67,8 @@ export class Recorder implements AsyncDisposable {
       })
       .finally(() => {
         this.#writing = null;
-        if (this.#newest !== null && urgent(this.#newest) !== this.#told && this.#error === null) this.#write();
+        if (this.#newest !== null && urgent(this.#newest) !== this.#told && this.#error === null)
+          this.#write();
       });
   }
 
@@ -79,6 +80,28 @@ export class Recorder implements AsyncDisposable {
 
 /** What other nodes decide on, and must not learn 2 s late. */
 function urgent(r: NodeRecord): string {
-  const { uuid, role, state, epoch, semiSync, needsRebuild, stopping, stopped, mysqldPid, writable } = r;
-  return JSON.stringify([uuid, role, state, epoch, semiSync, needsRebuild, stopping, stopped, mysqldPid, writable]);
+  const {
+    uuid,
+    role,
+    state,
+    epoch,
+    semiSync,
+    needsRebuild,
+    stopping,
+    stopped,
+    mysqldPid,
+    writable,
+  } = r;
+  return JSON.stringify([
+    uuid,
+    role,
+    state,
+    epoch,
+    semiSync,
+    needsRebuild,
+    stopping,
+    stopped,
+    mysqldPid,
+    writable,
+  ]);
 }

@@ -46,7 +46,10 @@ export class Registry implements AsyncDisposable {
   #lost = new Map<string, { readonly epoch: number; readonly since: number }>();
   #promises: readonly PromiseRecord[] = [];
   #promisesWatch: { readonly epoch: number; readonly end: AbortController } | null = null;
-  #peers = new Map<string, { readonly index: number; readonly movedAt: number; readonly peer: Peer }>();
+  #peers = new Map<
+    string,
+    { readonly index: number; readonly movedAt: number; readonly peer: Peer }
+  >();
   #peersAt: number | null = null;
   #error: string | null = null;
 
@@ -192,7 +195,9 @@ export class Registry implements AsyncDisposable {
     const now = this.#parts.clock.now();
     const lease = this.#parts.lease.view();
     const epoch = this.#state?.value.epoch ?? 0;
-    const loaded = ["leader", "state", "initialize", "intents"].every((name) => this.#loaded.has(name));
+    const loaded = ["leader", "state", "initialize", "intents"].every((name) =>
+      this.#loaded.has(name),
+    );
     return {
       reachable: lease.error === null && (lease.session === null || now < lease.goodUntil),
       error: lease.error ?? this.#error,
@@ -206,7 +211,10 @@ export class Registry implements AsyncDisposable {
       lost: [...this.#lost]
         .filter(([, lost]) => lost.epoch === epoch)
         .map(([uuid, lost]) => ({ uuid, forMs: now - lost.since })),
-      peers: [...this.#peers.values()].map(({ peer, movedAt }) => ({ ...peer, ageMs: now - movedAt })),
+      peers: [...this.#peers.values()].map(({ peer, movedAt }) => ({
+        ...peer,
+        ageMs: now - movedAt,
+      })),
       peersAgeMs: this.#peersAt === null ? null : now - this.#peersAt,
       intents: this.#intents,
       paused: this.#paused,

@@ -52,10 +52,16 @@ function newest(records: readonly NodeRecord[]): readonly NodeRecord[] {
   const byName = new Map<string, NodeRecord>();
   for (const record of records) {
     const before = byName.get(record.node);
-    if (before === undefined || before.since < record.since || (before.since === record.since && record.serverId > before.serverId))
+    if (
+      before === undefined ||
+      before.since < record.since ||
+      (before.since === record.since && record.serverId > before.serverId)
+    )
       byName.set(record.node, record);
   }
-  return [...byName.values()].toSorted((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+  return [...byName.values()].toSorted((a, b) =>
+    a.node.localeCompare(b.node, "en", { numeric: true }),
+  );
 }
 
 export function primaryOf(seen: Seen): Row | null {
@@ -76,9 +82,15 @@ export async function view(
   const voters = Math.min(wished.nodes, 3);
   const acks = Math.min(1, voters - 1);
   const { state } = seen;
-  const serving = seen.rows.filter((r) => r.role === "primary" || (r.role === "replica" && r.lagSeconds !== null));
+  const serving = seen.rows.filter(
+    (r) => r.role === "primary" || (r.role === "replica" && r.lagSeconds !== null),
+  );
   const ready =
-    writable && state !== null && state.voters.length >= voters && state.acks >= acks && serving.length >= wished.nodes;
+    writable &&
+    state !== null &&
+    state.voters.length >= voters &&
+    state.acks >= acks &&
+    serving.length >= wished.nodes;
   return {
     writable,
     ready,

@@ -18,23 +18,43 @@ export type Action = Reason &
     // data
     | { readonly do: "claim-server-id" }
     | { readonly do: "initialize"; readonly clusterId: string | null }
-    | { readonly do: "provision"; readonly donor: { readonly uuid: string; readonly node: string; readonly host: string; readonly port: number } }
+    | {
+        readonly do: "provision";
+        readonly donor: {
+          readonly uuid: string;
+          readonly node: string;
+          readonly host: string;
+          readonly port: number;
+        };
+      }
     /** Keeps the datadir as evidence and makes room for a new one. */
     | { readonly do: "set-aside" }
     /** A datadir of a bootstrap that another node won holds nothing of anybody. */
     | { readonly do: "discard-bootstrap" }
     | { readonly do: "finish-bootstrap" }
+    /** First start of a new datadir: forgets the replica metadata of its donor. */
+    | { readonly do: "settle-datadir" }
     | { readonly do: "register-cluster"; readonly clusterId: string }
     /** fsyncs the highest state.ver and epoch that was read (§7 Consul wiped). */
     | { readonly do: "note-state"; readonly ver: number; readonly epoch: number }
     // the lock and the election
     | { readonly do: "take-lock" }
-    | { readonly do: "release-lock"; readonly prefer: string | null; readonly closed: boolean; readonly gaveUp: boolean }
+    | {
+        readonly do: "release-lock";
+        readonly prefer: string | null;
+        readonly closed: boolean;
+        readonly gaveUp: boolean;
+      }
     /** One transaction: take the lock and raise the epoch (§4 steps 1–2). */
     | { readonly do: "elect"; readonly from: State; readonly index: number }
     | { readonly do: "promise"; readonly epoch: number }
     | { readonly do: "take-over"; readonly epoch: number; readonly acks: number }
-    | { readonly do: "publish"; readonly epoch: number; readonly from: State; readonly index: number }
+    | {
+        readonly do: "publish";
+        readonly epoch: number;
+        readonly from: State;
+        readonly index: number;
+      }
     /** Starts step 9; the marker's acknowledgement is an observed fact. */
     | { readonly do: "mark"; readonly epoch: number; readonly voters: readonly string[] }
     | { readonly do: "open"; readonly epoch: number }
@@ -56,9 +76,23 @@ export type Action = Reason &
     | { readonly do: "unsay-lost"; readonly epoch: number }
     | { readonly do: "end-session"; readonly session: string }
     // membership, by the published primary (§7)
-    | { readonly do: "admit"; readonly intent: string; readonly serverId: number; readonly uuid: string }
-    | { readonly do: "cut"; readonly uuid: string; readonly serverId: number; readonly voters: readonly string[]; readonly acks: number }
-    | { readonly do: "cut-all"; readonly others: readonly { readonly uuid: string; readonly serverId: number }[] }
+    | {
+        readonly do: "admit";
+        readonly intent: string;
+        readonly serverId: number;
+        readonly uuid: string;
+      }
+    | {
+        readonly do: "cut";
+        readonly uuid: string;
+        readonly serverId: number;
+        readonly voters: readonly string[];
+        readonly acks: number;
+      }
+    | {
+        readonly do: "cut-all";
+        readonly others: readonly { readonly uuid: string; readonly serverId: number }[];
+      }
     | { readonly do: "raise-acks"; readonly acks: number; readonly voters: readonly string[] }
     | {
         readonly do: "commit-change";
@@ -72,7 +106,12 @@ export type Action = Reason &
     | { readonly do: "kick"; readonly uuids: readonly string[] }
     // intents
     | { readonly do: "drain"; readonly intent: string | null; readonly to: string }
-    | { readonly do: "hand-over"; readonly to: string; readonly host: string; readonly port: number }
+    | {
+        readonly do: "hand-over";
+        readonly to: string;
+        readonly host: string;
+        readonly port: number;
+      }
     | { readonly do: "undrain"; readonly epoch: number }
     | { readonly do: "answer-intent"; readonly intent: string; readonly ok: boolean }
     | { readonly do: "drop-intent"; readonly intent: string }

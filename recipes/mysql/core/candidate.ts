@@ -51,7 +51,8 @@ export function rank(o: Observation, state: State, freshMs: number): number {
   const mine = { joined: joinedEpoch(server, markerUuid), set: heldSet(server) };
   const last = lastPublished(state);
   return o.consul.peers.filter((peer) => {
-    if (peer.uuid === me.uuid || peer.uuid === last || !state.voters.includes(peer.uuid)) return false;
+    if (peer.uuid === me.uuid || peer.uuid === last || !state.voters.includes(peer.uuid))
+      return false;
     if (!couldStand(peer, freshMs)) return false;
     if (peer.joined !== mine.joined) return peer.joined > mine.joined;
     const set = heldSet(peer);
@@ -137,7 +138,8 @@ function prefer(o: Observation, eligible: readonly PromiseRecord[]): PromiseReco
   const first = sorted[0] ?? null;
   const mine = sorted.find((p) => p.uuid === o.me.uuid);
   if (first === null || mine === undefined) return first;
-  const worth = first.priority > mine.priority || mine.backlog - first.backlog > BACKLOG_WORTH_A_ROUND;
+  const worth =
+    first.priority > mine.priority || mine.backlog - first.backlog > BACKLOG_WORTH_A_ROUND;
   return worth ? first : mine;
 }
 

@@ -41,7 +41,9 @@ function olderConsul(o: Observation): readonly Action[] | null {
     o.server !== null && o.markerUuid !== null ? joinedEpoch(o.server, o.markerUuid) : 0;
   if (state === undefined) {
     if (!known) return null;
-    return hold("Consul has no state of this cluster, but this node has seen one: asking for `adopt`");
+    return hold(
+      "Consul has no state of this cluster, but this node has seen one: asking for `adopt`",
+    );
   }
   if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)
     return hold(
@@ -53,12 +55,14 @@ function olderConsul(o: Observation): readonly Action[] | null {
 /** Housekeeping that must happen and can wait for a quiet tick. */
 function whenIdle(o: Observation): readonly Action[] {
   const state = o.consul.state?.value;
-  if (state === undefined || o.datadir.kind !== "ready") return [];
+  // An election is no quiet moment: its promise carries these numbers anyway.
+  if (state?.phase !== "open" || o.datadir.kind !== "ready") return [];
   const { ver, epoch } = state;
   const newer = ver > o.promise.ver || epoch > o.promise.seenEpoch;
   const regressed = ver < o.promise.ver || epoch < o.promise.seenEpoch;
   const actions: Action[] = [];
-  if (newer && !regressed) actions.push({ do: "note-state", ver, epoch, why: "the newest state seen" });
+  if (newer && !regressed)
+    actions.push({ do: "note-state", ver, epoch, why: "the newest state seen" });
   if (o.datadir.bootstrap !== null && o.datadir.bootstrap === o.consul.initialize && epoch > 0)
     actions.push({ do: "finish-bootstrap", why: "Consul knows the cluster" });
   return actions;

@@ -14,8 +14,7 @@ import { quorum } from "./state.ts";
 /** For how long this voter has not seen the primary through replication; 0 while it sees it. */
 export function silentMs(o: Observation): number {
   const down = o.sight.receiverDownSince === null ? 0 : o.now - o.sight.receiverDownSince;
-  const quiet =
-    o.sight.lastTransactionAt === null ? 0 : o.now - o.sight.lastTransactionAt;
+  const quiet = o.sight.lastTransactionAt === null ? 0 : o.now - o.sight.lastTransactionAt;
   return Math.max(down, quiet >= HEARTBEAT_LOST_MS ? quiet : 0);
 }
 

@@ -53,11 +53,11 @@ export function beCandidate(o: Observation): readonly Action[] | null {
   if (verdict.kind === "refuse") return giveUp(verdict.why);
   if (verdict.kind === "wait")
     return forMs < PROMISES_WITHIN_MS ? hold(`electing: ${verdict.why}`) : giveUp(verdict.why);
-  if (verdict.winner === null)
-    return giveUp("no eligible node holds everything that was promised");
+  if (verdict.winner === null) return giveUp("no eligible node holds everything that was promised");
   if (verdict.winner.uuid !== o.me.uuid)
     return giveUp(`${verdict.winner.node} is the better candidate`, verdict.winner.uuid);
-  if (!contains(gtidSet(o.server.executed), verdict.target)) return drain(o, lacking(verdict.target, gtidSet(o.server.executed)));
+  if (!contains(gtidSet(o.server.executed), verdict.target))
+    return drain(o, lacking(verdict.target, gtidSet(o.server.executed)));
   const { epoch } = state;
   const why = `${o.consul.promises.length} promises, everything applied`;
   return [
@@ -81,4 +81,3 @@ export function describe(o: Observation, state: State): string {
   const peer = o.consul.peers.find((p) => p.uuid === state.primary);
   return `epoch ${state.epoch}: ${peer?.node ?? short(state.primary)} is primary`;
 }
-

@@ -11,11 +11,13 @@ export function answerCandidate(o: Observation): readonly Action[] | null {
   if (state === undefined || o.me.uuid === null) return null;
   if (o.primacy !== null && state.epoch > o.primacy.epoch) {
     const drained = o.primacy.stage === "drained" && o.server?.superReadOnly === true;
-    if (!drained) return [{ do: "kill-mysqld", why: `epoch ${state.epoch} is newer than mine: fenced` }];
+    if (!drained)
+      return [{ do: "kill-mysqld", why: `epoch ${state.epoch} is newer than mine: fenced` }];
   }
   if (state.phase !== "electing" || !state.voters.includes(o.me.uuid)) return null;
   if (state.epoch < o.promise.epoch || o.answered >= state.epoch || o.server === null) return null;
-  if (!o.server.superReadOnly) return [{ do: "kill-mysqld", why: "not closed, and no primary: fenced" }];
+  if (!o.server.superReadOnly)
+    return [{ do: "kill-mysqld", why: "not closed, and no primary: fenced" }];
   return [{ do: "promise", epoch: state.epoch, why: `a candidate asks for epoch ${state.epoch}` }];
 }
 
@@ -28,18 +30,31 @@ export function follow(o: Observation): readonly Action[] | null {
     return hold(`promised epoch ${o.promise.epoch}: not following epoch ${state.epoch}`);
   const voter = state.voters.includes(o.me.uuid);
   if (o.errant !== null && o.errant.primary === state.primary) return cannotFollow(o, voter);
+  // A free lock with a published primary: it failed. Whoever may elect does, before anything is followed anew.
+  if (voter && o.consul.leader !== null && o.consul.leader.session === null) return null;
   const target = addressOf(o, state.primary);
   const semiSync = voter;
   const { epoch, primary } = { epoch: state.epoch, primary: state.primary };
   if (o.following === null || o.following.epoch !== epoch || o.following.primary !== primary) {
     if (target === null) return hold(`waiting for the address of ${short(primary)}`);
-    return [{ do: "follow", epoch, primary, ...target, semiSync, why: `epoch ${epoch}: following the primary` }];
+    return [
+      {
+        do: "follow",
+        epoch,
+        primary,
+        ...target,
+        semiSync,
+        why: `epoch ${epoch}: following the primary`,
+      },
+    ];
   }
   if (o.server.semiSync.replicaEnabled !== semiSync || o.following.semiSync !== semiSync) {
     const why = semiSync ? "in V: acknowledging from now on" : "not in V: not acknowledging";
     return [{ do: "set-semi-sync", on: semiSync, epoch, why }];
   }
-  return handedOver(o, state) ?? watchPrimary(o, state) ?? joinIn(o, state) ?? healthy(o, state, voter);
+  return (
+    handedOver(o, state) ?? watchPrimary(o, state) ?? joinIn(o, state) ?? healthy(o, state, voter)
+  );
 }
 
 function addressOf(o: Observation, uuid: string): { host: string; port: number } | null {
@@ -55,7 +70,9 @@ function handedOver(o: Observation, state: State): readonly Action[] | null {
   if (id === null || state.phase !== "open") return null;
   const value = o.consul.leader?.value;
   const who = value?.held === true ? value.node : short(state.primary ?? "");
-  return [{ do: "answer-intent", intent: id, ok: true, why: `${who} is primary at epoch ${state.epoch}` }];
+  return [
+    { do: "answer-intent", intent: id, ok: true, why: `${who} is primary at epoch ${state.epoch}` },
+  ];
 }
 
 /** §3 tier 2. */
@@ -70,7 +87,13 @@ function watchPrimary(o: Observation, state: State): readonly Action[] | null {
   const session = o.consul.leader?.session ?? null;
   if (session === null || o.consul.paused) return null;
   if (voter && !said)
-    return [{ do: "say-lost", epoch: state.epoch, why: `no sign of the primary for ${Math.round(silentMs(o))} ms` }];
+    return [
+      {
+        do: "say-lost",
+        epoch: state.epoch,
+        why: `no sign of the primary for ${Math.round(silentMs(o))} ms`,
+      },
+    ];
   if (mayEndSession(o, state))
     return [{ do: "end-session", session, why: "enough voters have lost the primary" }];
   return null;
@@ -87,8 +110,17 @@ function joinIn(o: Observation, state: State): readonly Action[] | null {
   const asked = o.consul.intents.find((i) => i.verb === "join" && i.uuid === o.me.uuid);
   if (asked !== undefined && asked.ver >= state.ver && asked.epoch === state.epoch)
     return hold("waiting for the primary to admit this node");
-  if (o.server?.semiSync.replicaActive === true) return null;
-  return [{ do: "ask-join", ver: state.ver, epoch: state.epoch, why: "the primary has no open account for this node" }];
+  // §7: an account for asynchronous use only while the own flag is OFF; a voter's acknowledgements count anyway.
+  const voter = o.me.uuid !== null && state.voters.includes(o.me.uuid);
+  if (!voter && o.server?.semiSync.replicaActive === true) return null;
+  return [
+    {
+      do: "ask-join",
+      ver: state.ver,
+      epoch: state.epoch,
+      why: "the primary has no open account for this node",
+    },
+  ];
 }
 
 /** The binary log that is needed is purged (ER_SOURCE_FATAL_ERROR_READING_BINLOG, ER_SOURCE_HAS_PURGED_REQUIRED_GTIDS). */
@@ -103,15 +135,16 @@ function healthy(o: Observation, state: State, voter: boolean): readonly Action[
     return hold(`applier stopped: ${source.sqlError}`);
   if (source.sql === "No") return [{ do: "start-applier", why: "the applier is stopped" }];
   if (source.io === "No") return [{ ...refollow(o, state), why: "the receiver is stopped" }];
-  // A free lock with a published primary: it failed. Whoever may elect does.
-  if (o.consul.leader !== null && o.consul.leader.session === null && voter) return null;
   const lag = source.lagSeconds === null ? "" : `, ${source.lagSeconds} s behind`;
   const what = source.io === "Yes" ? `following${lag}` : "connecting";
   return hold(`replica at epoch ${state.epoch}, ${voter ? "voter" : "not a voter"}, ${what}`);
 }
 
 function refollow(o: Observation, state: State): Omit<Extract<Action, { do: "follow" }>, "why"> {
-  const address = addressOf(o, state.primary ?? "") ?? { host: o.server?.source?.host ?? "", port: o.server?.source?.port ?? 0 };
+  const address = addressOf(o, state.primary ?? "") ?? {
+    host: o.server?.source?.host ?? "",
+    port: o.server?.source?.port ?? 0,
+  };
   return {
     do: "follow",
     epoch: state.epoch,
@@ -124,8 +157,10 @@ function refollow(o: Observation, state: State): Omit<Extract<Action, { do: "fol
 /** §7 rebuild: only a non-voter is wiped; the primary removes this node from V first. */
 function cannotFollow(o: Observation, voter: boolean): readonly Action[] {
   const why = o.errant?.why ?? "";
-  if (o.policy.rejoin === "hold") return hold(`cannot follow, kept for a person (rejoin: hold): ${why}`);
+  if (o.policy.rejoin === "hold")
+    return hold(`cannot follow, kept for a person (rejoin: hold): ${why}`);
   if (voter) return hold(`cannot follow, waiting to be removed from V: ${why}`);
-  if (o.consul.state?.value.phase !== "open") return hold(`cannot follow, waiting for an open primary: ${why}`);
+  if (o.consul.state?.value.phase !== "open")
+    return hold(`cannot follow, waiting for an open primary: ${why}`);
   return [{ do: "set-aside", why: `cannot follow: ${why}` }];
 }

@@ -9,7 +9,9 @@ import { holdsLock } from "./state.ts";
 export function bootstrapOrProvision(o: Observation): readonly Action[] | null {
   const { datadir, consul } = o;
   if (datadir.kind === "foreign")
-    return hold("AP_DATADIR_FOREIGN: the data directory holds something that autopilot did not make");
+    return hold(
+      "AP_DATADIR_FOREIGN: the data directory holds something that autopilot did not make",
+    );
   if (!consul.loaded)
     return o.process.running ? null : hold(`waiting for Consul: ${consul.error ?? "not read yet"}`);
   if (datadir.kind === "ready") return checkCluster(o);
@@ -34,7 +36,8 @@ function checkCluster(o: Observation): readonly Action[] | null {
     if (o.process.running) return [{ do: "kill-mysqld", why: "another node founded the cluster" }];
     return [{ do: "discard-bootstrap", why: "another node founded the cluster" }];
   }
-  if (consul.initialize === null) return hold("this node has data, but Consul knows no such cluster: asking for `adopt`");
+  if (consul.initialize === null)
+    return hold("this node has data, but Consul knows no such cluster: asking for `adopt`");
   if (datadir.clusterId !== consul.initialize)
     return hold(
       `AP_DATADIR_OTHER_CLUSTER: the datadir belongs to cluster ${datadir.clusterId}, Consul says ${consul.initialize}`,
@@ -63,7 +66,11 @@ function provision(o: Observation): readonly Action[] {
   if (donor === null) return hold("waiting for a donor: no primary and no replica answers");
   const { uuid, node, host, port } = donor;
   const role = donor.role === "primary" ? "the primary" : "a replica without lag";
-  return [{ do: "provision", donor: { uuid, node, host, port }, why: `cloning from ${node}, ${role}` }];
+  const { ver, epoch } = o.consul.state?.value ?? { ver: 0, epoch: 0 };
+  return [
+    { do: "ask-join", ver, epoch, why: "the account can be made while the data is copied" },
+    { do: "provision", donor: { uuid, node, host, port }, why: `cloning from ${node}, ${role}` },
+  ];
 }
 
 /** In-sync replicas spare the primary; the least lag first; else the primary itself. */
@@ -72,10 +79,16 @@ export function bestDonor(o: Observation): Peer | null {
   if (state === undefined || state.phase !== "open") return null;
   const able = o.consul.peers.filter(
     (p) =>
-      p.ageMs <= FRESH_MS && p.epoch === state.epoch && !p.stopping && !p.needsRebuild && p.mysqldPid !== null,
+      p.ageMs <= FRESH_MS &&
+      p.epoch === state.epoch &&
+      !p.stopping &&
+      !p.needsRebuild &&
+      p.mysqldPid !== null,
   );
   const replicas = able
-    .filter((p) => p.role === "replica" && state.voters.includes(p.uuid) && (p.lagSeconds ?? 1e9) <= 1)
+    .filter(
+      (p) => p.role === "replica" && state.voters.includes(p.uuid) && (p.lagSeconds ?? 1e9) <= 1,
+    )
     .toSorted((a, b) => (a.lagSeconds ?? 0) - (b.lagSeconds ?? 0) || (a.uuid < b.uuid ? -1 : 1));
   return replicas[0] ?? able.find((p) => p.uuid === state.primary) ?? null;
 }
@@ -87,9 +100,9 @@ export function keepServerUp(o: Observation): readonly Action[] | null {
       return hold(`mysqld ended (${o.process.lastExit ?? "?"}): starting it again soon`);
     return [{ do: "start-mysqld", why: o.process.lastExit ?? "first start" }];
   }
-  if (o.server === null)
-    return o.primacy === null ? hold("mysqld is starting") : null;
+  if (o.server === null) return o.primacy === null ? hold("mysqld is starting") : null;
   if (o.server.clusterId !== null && o.server.clusterId !== o.datadir.clusterId)
     return [{ do: "kill-mysqld", why: "AP_DATADIR_OTHER_CLUSTER: the data names another cluster" }];
+  if (o.fresh) return [{ do: "settle-datadir", why: "first start of a new datadir" }];
   return null;
 }

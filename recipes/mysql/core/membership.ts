@@ -59,7 +59,9 @@ function continueChange(seen: Seen, change: Change): readonly Action[] {
   const acked = o.heartbeat.ackedStart;
   if (acked !== null && acked > change.since)
     return commit(seen, change, "a heartbeat that started after the local half is acknowledged");
-  return withoutAcks(seen) ?? [{ do: "hold", why: `${change.kind}: waiting for the barrier heartbeat` }];
+  return (
+    withoutAcks(seen) ?? [{ do: "hold", why: `${change.kind}: waiting for the barrier heartbeat` }]
+  );
 }
 
 /** Acks count only from V (I4): a semi-sync client outside V is disconnected. */
@@ -89,7 +91,12 @@ function withoutAcks(seen: Seen): readonly Action[] | null {
   if (!saidSo && forMs < o.policy.aloneAfterMs) return null;
   if (!o.consul.reachable || o.now >= o.consul.goodUntil) return null;
   if (useful.length > 0) {
-    const change = { kind: "acks-down", uuid: null, voters: state.voters, acks: useful.length } as const;
+    const change = {
+      kind: "acks-down",
+      uuid: null,
+      voters: state.voters,
+      acks: useful.length,
+    } as const;
     return commit(seen, change, `only ${useful.length} voters acknowledge`);
   }
   const cut = others(seen).flatMap((uuid) => {
@@ -122,7 +129,9 @@ function removeVoter(seen: Seen): readonly Action[] | null {
 /** §7 add: a connected replica that is within one record interval of the head; V first, its flag after it reads that. */
 function addVoter(seen: Seen): readonly Action[] | null {
   const { o, state } = seen;
-  const replaceable = others(seen).some((v) => o.absentSince[v] !== undefined || peerOf(seen, v)?.needsRebuild === true);
+  const replaceable = others(seen).some(
+    (v) => o.absentSince[v] !== undefined || peerOf(seen, v)?.needsRebuild === true,
+  );
   // One more than wished for a moment, where a lost voter cannot be removed first (§7 replace).
   const room = o.policy.voters + (replaceable && state.voters.length - 2 < state.acks ? 1 : 0);
   if (state.voters.length >= room || o.headBefore === "") return null;
@@ -161,6 +170,11 @@ function adjustAcks(seen: Seen): readonly Action[] | null {
   if (ready.length < next) return null;
   if (server.semiSync.sourceEnabled && server.semiSync.clients < next) return null;
   return [
-    { do: "raise-acks", acks: next, voters: state.voters, why: `${ready.length} voters acknowledge: acks ${state.acks} → ${next}` },
+    {
+      do: "raise-acks",
+      acks: next,
+      voters: state.voters,
+      why: `${ready.length} voters acknowledge: acks ${state.acks} → ${next}`,
+    },
   ];
 }

@@ -29,7 +29,11 @@ export type SourceFacts = {
 };
 
 /** A dump thread: a replica that is connected to us. `uuid` is its server_uuid, as it said at connect. */
-export type DumpThread = { readonly uuid: string; readonly serverId: number; readonly threadId: number };
+export type DumpThread = {
+  readonly uuid: string;
+  readonly serverId: number;
+  readonly threadId: number;
+};
 
 /** One look at mysqld over the standing admin connection. */
 export type ServerFacts = GtidFacts & {
@@ -218,7 +222,11 @@ export type ConsulFacts = {
   /** Our belief in our session, on our clock (§3). */
   readonly goodUntil: number;
   readonly initialize: string | null;
-  readonly leader: { readonly index: number; readonly session: string | null; readonly value: LeaderValue | null } | null;
+  readonly leader: {
+    readonly index: number;
+    readonly session: string | null;
+    readonly value: LeaderValue | null;
+  } | null;
   readonly state: { readonly index: number; readonly value: State } | null;
   /** Whether `leader` and `state` have been read at least once. */
   readonly loaded: boolean;
@@ -311,6 +319,8 @@ export type Observation = {
   /** uuid5(C, "epoch"): source part of every marker's GTID; null while C is unknown. */
   readonly markerUuid: string | null;
   readonly datadir: DatadirFacts;
+  /** The datadir was made or cloned and has not been settled since: it may carry its donor's replica metadata. */
+  readonly fresh: boolean;
   readonly process: ProcessFacts;
   readonly server: ServerFacts | null;
   readonly promise: PromiseFacts;
@@ -337,7 +347,11 @@ export type Observation = {
   readonly sight: PrimarySight;
   readonly job: JobFacts | null;
   /** Set when FOLLOW found that our data cannot follow this primary. */
-  readonly errant: { readonly primary: string; readonly gtids: string; readonly why: string } | null;
+  readonly errant: {
+    readonly primary: string;
+    readonly gtids: string;
+    readonly why: string;
+  } | null;
   /** Since when nobody holds `leader`, our clock; null while it is held or was never read. */
   readonly leaderFreeSince: number | null;
   /** Whether this agent has, in its life, seen an open primary: a lost one is then a fault, not a cold start (§4 step 4). */

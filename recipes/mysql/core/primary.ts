@@ -14,14 +14,18 @@ export function endPrimacy(o: Observation): readonly Action[] | null {
   if (process.running && process.incarnation === primacy.incarnation) return null;
   const why = `mysqld ended: ${process.lastExit ?? "unknown"}`;
   if (holdsLock(o))
-    return [{ do: "release-lock", prefer: null, closed: true, gaveUp: false, why }, { do: "end-primacy", why }];
+    return [
+      { do: "release-lock", prefer: null, closed: true, gaveUp: false, why },
+      { do: "end-primacy", why },
+    ];
   return [{ do: "end-primacy", why }];
 }
 
 export function bePrimary(o: Observation): readonly Action[] | null {
   const { primacy } = o;
   if (primacy === null) return null;
-  if (serverHangs(o)) return [{ do: "kill-mysqld", why: "mysqld hangs: new logins or local writes do not return" }];
+  if (serverHangs(o))
+    return [{ do: "kill-mysqld", why: "mysqld hangs: new logins or local writes do not return" }];
   if (o.server === null) return hold("primary: mysqld does not answer this look");
   const entry = o.consul.state;
   if (entry === null) return hold("primary: no state in Consul");
@@ -40,16 +44,29 @@ function keepLock(o: Observation, primacy: Primacy, state: State): readonly Acti
   if (primacy.stage === "drained" || primacy.stage === "draining") return null;
   const judged = failsafe(o, state);
   if (judged === "soft-fence")
-    return [{ do: "soft-fence", why: "no Consul and no acknowledged heartbeat: another primary may be open" }];
+    return [
+      {
+        do: "soft-fence",
+        why: "no Consul and no acknowledged heartbeat: another primary may be open",
+      },
+    ];
   if (judged === "stay") {
     const proof = state.acks === 0 ? "nobody else may open (k = 0)" : "heartbeats are acknowledged";
     return hold(`primary at epoch ${primacy.epoch} by failsafe: Consul is away, ${proof}`);
   }
   if (holdsLock(o)) return null;
   const holder = o.consul.leader?.session ?? null;
-  if (holder !== null) return hold("primary: another node holds the lock and has not raised the epoch yet");
-  if (o.consul.session === null || !o.consul.reachable) return hold("primary: waiting for a Consul session");
-  return [{ do: "reacquire", epoch: primacy.epoch, why: "the lock is free, mysqld is the same incarnation" }];
+  if (holder !== null)
+    return hold("primary: another node holds the lock and has not raised the epoch yet");
+  if (o.consul.session === null || !o.consul.reachable)
+    return hold("primary: waiting for a Consul session");
+  return [
+    {
+      do: "reacquire",
+      epoch: primacy.epoch,
+      why: "the lock is free, mysqld is the same incarnation",
+    },
+  ];
 }
 
 /** What must never be seen on a primary: then it is fenced, whatever else it was about to do. */
@@ -57,7 +74,9 @@ function guard(primacy: Primacy, server: ServerFacts, state: State): readonly Ac
   const armed = server.semiSync.sourceEnabled && server.semiSync.waitFor >= state.acks;
   // S3: a source that fell back to asynchronous acknowledges what nobody else has.
   if (state.acks > 0 && (!armed || (primacy.stage === "open" && !server.semiSync.sourceActive)))
-    return [{ do: "kill-mysqld", why: "semi-sync is off on a primary that needs acknowledgements" }];
+    return [
+      { do: "kill-mysqld", why: "semi-sync is off on a primary that needs acknowledgements" },
+    ];
   if (primacy.stage === "open" && server.superReadOnly)
     return [{ do: "kill-mysqld", why: "closed by somebody else: this epoch ends" }];
   return null;
@@ -67,7 +86,14 @@ function guard(primacy: Primacy, server: ServerFacts, state: State): readonly Ac
 function reachOpen(o: Observation, primacy: Primacy, state: State): readonly Action[] | null {
   const { epoch } = primacy;
   if (primacy.stage === "published")
-    return [{ do: "mark", epoch, voters: state.voters, why: "published: the marker has to be acknowledged" }];
+    return [
+      {
+        do: "mark",
+        epoch,
+        voters: state.voters,
+        why: "published: the marker has to be acknowledged",
+      },
+    ];
   if (primacy.stage === "marked") {
     // minAcks: a primary that may not go on alone stays closed until somebody acknowledges (§7).
     if (state.acks < Math.min(o.policy.minAcks, o.policy.acks)) return null;
@@ -75,10 +101,19 @@ function reachOpen(o: Observation, primacy: Primacy, state: State): readonly Act
   }
   if (primacy.stage !== "marking") return null;
   if (o.now - primacy.since < MARKER_WITHIN_MS) return null;
-  return [{ do: "kill-mysqld", why: "nobody acknowledged the marker within 30 s: anyone may start the next epoch" }];
+  return [
+    {
+      do: "kill-mysqld",
+      why: "nobody acknowledged the marker within 30 s: anyone may start the next epoch",
+    },
+  ];
 }
 
-function members(o: Observation, server: ServerFacts, entry: { value: State; index: number }): readonly Action[] | null {
+function members(
+  o: Observation,
+  server: ServerFacts,
+  entry: { value: State; index: number },
+): readonly Action[] | null {
   if (o.me.uuid === null || !o.consul.reachable || o.consul.paused) return null;
   const admitted = admit(o, server, entry.value);
   if (admitted !== null) return admitted;
@@ -90,24 +125,34 @@ function admit(o: Observation, server: ServerFacts, state: State): readonly Acti
   if (o.primacy?.stage !== "open") return null;
   for (const intent of o.consul.intents) {
     if (intent.verb !== "join" || intent.uuid === null || intent.serverId === null) continue;
-    if (intent.epoch !== state.epoch) return [{ do: "drop-intent", intent: intent.id, why: "asked of an older epoch" }];
+    if (intent.epoch !== state.epoch)
+      return [{ do: "drop-intent", intent: intent.id, why: "asked of an older epoch" }];
     const voter = state.voters.includes(intent.uuid);
     if (!voter && intent.ver < state.ver) continue;
     if (server.semiSync.clients < state.acks) continue;
     const { serverId, uuid } = intent;
-    return [{ do: "admit", intent: intent.id, serverId, uuid, why: `${intent.by} asks to replicate` }];
+    return [
+      { do: "admit", intent: intent.id, serverId, uuid, why: `${intent.by} asks to replicate` },
+    ];
   }
   return null;
 }
 
 function serve(o: Observation, primacy: Primacy, state: State): readonly Action[] {
-  if (primacy.stage === "marking") return hold(`primary of epoch ${primacy.epoch}: waiting for ${state.acks} to acknowledge the marker`);
-  if (primacy.stage === "marked") return hold(`primary of epoch ${primacy.epoch}, closed: minAcks asks for more voters`);
+  if (primacy.stage === "marking")
+    return hold(
+      `primary of epoch ${primacy.epoch}: waiting for ${state.acks} to acknowledge the marker`,
+    );
+  if (primacy.stage === "marked")
+    return hold(`primary of epoch ${primacy.epoch}, closed: minAcks asks for more voters`);
   const waiting = o.heartbeat.waitingSince === null ? 0 : o.now - o.heartbeat.waitingSince;
-  const blocked = waiting > 1_500 ? `, blocked on acknowledgements for ${Math.round(waiting / 1000)} s` : "";
+  const blocked =
+    waiting > 1_500 ? `, blocked on acknowledgements for ${Math.round(waiting / 1000)} s` : "";
   const alone = state.acks === 0 ? ", ALONE: no automatic failover until a voter is back" : "";
   const voters = state.voters.map((v) => nameOf(o, v)).join(", ");
-  return hold(`primary at epoch ${primacy.epoch}, voters ${voters}, acks ${state.acks}${alone}${blocked}`);
+  return hold(
+    `primary at epoch ${primacy.epoch}, voters ${voters}, acks ${state.acks}${alone}${blocked}`,
+  );
 }
 
 function nameOf(o: Observation, uuid: string): string {

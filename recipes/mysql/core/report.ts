@@ -20,7 +20,8 @@ export function epochOf(o: Observation): number {
 /** The first hold says why nothing is done; otherwise what is done, and why. */
 export function sentence(actions: readonly Action[]): string {
   const acting = actions.filter((action) => action.do !== "hold" && action.do !== "note-state");
-  if (acting.length === 0) return actions.find((action) => action.do === "hold")?.why ?? "nothing to do";
+  if (acting.length === 0)
+    return actions.find((action) => action.do === "hold")?.why ?? "nothing to do";
   return acting.map((action) => `${action.do}: ${action.why}`).join("; ");
 }
 

@@ -80,6 +80,8 @@ export function isCandidate(o: Observation): boolean {
   return (
     holdsLock(o) &&
     state?.phase === "electing" &&
+    // Epoch 0 is the founder's, before any election: nobody is its candidate.
+    state.epoch > 0 &&
     value?.held === true &&
     value.uuid === o.me.uuid &&
     value.epoch === state.epoch

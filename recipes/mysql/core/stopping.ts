@@ -16,11 +16,13 @@ const wished = (o: Observation): boolean => o.consul.intents.some((i) => i.verb 
 
 export function stopping(o: Observation): readonly Action[] | null {
   if (!o.me.stopping) return null;
-  if (o.job?.running === true) return [{ do: "finish-stop", why: "stopping: the unfinished datadir is left to be made anew" }];
+  if (o.job?.running === true)
+    return [{ do: "finish-stop", why: "stopping: the unfinished datadir is left to be made anew" }];
   if (!o.process.running) return [{ do: "finish-stop", why: "mysqld has ended" }];
   if (o.server === null && o.primacy === null) return [{ do: "stop-mysqld", why: "stopping" }];
   if (o.primacy !== null) return primaryStops(o);
-  if (isCandidate(o)) return [{ do: "release-lock", prefer: null, closed: false, gaveUp: false, why: "stopping" }];
+  if (isCandidate(o))
+    return [{ do: "release-lock", prefer: null, closed: false, gaveUp: false, why: "stopping" }];
   return replicaStops(o);
 }
 
@@ -29,13 +31,25 @@ function primaryStops(o: Observation): readonly Action[] | null {
   const { primacy, switchover } = o;
   const late = o.me.stoppingSince !== null && o.now - o.me.stoppingSince > HAND_OVER_WITHIN_MS;
   if (state === undefined || late || wished(o) || !o.consul.reachable)
-    return [{ do: "stop-mysqld", why: wished(o) ? "the primary stops first" : "stopping without a successor" }];
+    return [
+      {
+        do: "stop-mysqld",
+        why: wished(o) ? "the primary stops first" : "stopping without a successor",
+      },
+    ];
   // A newer epoch, or our own drain and hand-over, goes on by its own rules.
   if (switchover !== null || state.epoch > (primacy?.epoch ?? 0)) return null;
   if (primacy?.stage !== "open") return [{ do: "stop-mysqld", why: "stopping before it was open" }];
   const to = successor(o, state, null);
   if ("no" in to) return [{ do: "stop-mysqld", why: `stopping without a successor: ${to.no}` }];
-  return [{ do: "drain", intent: null, to: to.peer.uuid, why: `stopping: handing over to ${to.peer.node}` }];
+  return [
+    {
+      do: "drain",
+      intent: null,
+      to: to.peer.uuid,
+      why: `stopping: handing over to ${to.peer.node}`,
+    },
+  ];
 }
 
 /** A replica stops at once, but while the whole cluster stops the primary goes first, so that nobody is left waiting. */

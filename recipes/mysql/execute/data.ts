@@ -17,7 +17,15 @@ import { removeDurable, writeDurable } from "../mysqld/durable.ts";
 import { initialize } from "../mysqld/initialize.ts";
 import { writePromise } from "../mysqld/promise.ts";
 import { provisionByClone } from "../mysqld/provision.ts";
-import { commitNoted, crashPoint, sessionOf, uuidOf, type Executors, type Hands } from "./hands.ts";
+import {
+  commitNoted,
+  crashPoint,
+  mysqldOf,
+  sessionOf,
+  uuidOf,
+  type Executors,
+  type Hands,
+} from "./hands.ts";
 import { writeMyCnf } from "./server.ts";
 
 /** Pauses between tries of a failed job: 1 s, 2 s, 4 s … 30 s. */
@@ -30,6 +38,7 @@ const MOST_SERVER_IDS = 1_000;
 export async function refreshDatadir(hands: Hands): Promise<void> {
   const { memory, node } = hands;
   memory.datadir = await readDatadir(node.dir);
+  memory.fresh = memory.datadir.kind === "ready" && (await plan(hands)) !== null;
   if (memory.datadir.kind === "ready") {
     memory.uuid = memory.datadir.uuid;
     memory.serverId = memory.datadir.serverId;
@@ -71,7 +80,10 @@ async function claimServerId(hands: Hands): Promise<void> {
 
 type Work = (report: (says: string) => void, signal: AbortSignal) => Promise<void>;
 
-const running = new WeakMap<Hands, { readonly end: AbortController; readonly done: Promise<void> }>();
+const running = new WeakMap<
+  Hands,
+  { readonly end: AbortController; readonly done: Promise<void> }
+>();
 
 /** Starts a job; its end wakes the loop. At most one at a time. */
 function startJob(hands: Hands, name: "initialize" | "provision", work: Work): void {
@@ -79,7 +91,14 @@ function startJob(hands: Hands, name: "initialize" | "provision", work: Work): v
   const end = new AbortController();
   const before = memory.job?.name === name ? memory.job.failures : 0;
   const says = (text: string, isRunning: boolean) => {
-    memory.job = { name, running: isRunning, says: text, failure: null, failures: before, retryAt: 0 };
+    memory.job = {
+      name,
+      running: isRunning,
+      says: text,
+      failure: null,
+      failures: before,
+      retryAt: 0,
+    };
     hands.wake();
   };
   says(name === "initialize" ? "making a new datadir" : "preparing to clone", true);
@@ -119,7 +138,16 @@ async function jobInput(hands: Hands, clusterId: string, signal: AbortSignal) {
   await writeMyCnf(hands);
   const { tool, node, memory, secrets, spawn } = hands;
   const uuid = uuidOf(hands);
-  return { tool, dir: node.dir, uuid, serverId: memory.serverId ?? 0, clusterId, secrets, signal, spawn };
+  return {
+    tool,
+    dir: node.dir,
+    uuid,
+    serverId: memory.serverId ?? 0,
+    clusterId,
+    secrets,
+    signal,
+    spawn,
+  };
 }
 
 export const data = {
@@ -176,6 +204,12 @@ export const data = {
     await refreshDatadir(hands);
   },
 
+  "settle-datadir": async (hands) => {
+    await mysqldOf(hands).forgetSource();
+    await removeDurable(planFile(hands));
+    await refreshDatadir(hands);
+  },
+
   "register-cluster": async (hands, { clusterId }) => {
     const { keys } = hands;
     const done = await commitNoted(hands, [
@@ -201,6 +235,7 @@ export const data = {
 
 async function forgetIdentity(hands: Hands): Promise<void> {
   await removeDurable(planFile(hands));
+  hands.memory.amnesiac = null;
   hands.memory.uuid = null;
   hands.memory.serverId = null;
   await refreshDatadir(hands);

@@ -37,7 +37,8 @@ function leaderValue(hands: Hands, epoch: number): string {
 
 export function markerOf(hands: Hands): string {
   const marker = markerUuidOf(hands.memory.datadir.clusterId);
-  if (marker === null) throw new InvariantError("AP_BUG_INVARIANT", "a datadir without a cluster id");
+  if (marker === null)
+    throw new InvariantError("AP_BUG_INVARIANT", "a datadir without a cluster id");
   return marker;
 }
 
@@ -119,7 +120,7 @@ export const election = {
       uuid: uuidOf(hands),
       node: node.name,
       epoch,
-      amnesiac: memory.amnesiac,
+      amnesiac: memory.amnesiac ?? true,
       joined: joinedEpoch(facts, markerOf(hands)),
       backlog: size(subtract(heldSet(facts), gtidSet(facts.executed))),
       priority: config.tags.priority,
@@ -162,10 +163,12 @@ export const election = {
     await mysqld.liftSuperReadOnly();
     const { accounts } = await mysqld.observe();
     const ids = voters.flatMap((uuid) => registry.peer(uuid)?.serverId ?? []);
-    const known = accounts.map((account) => account.serverId);
+    const wrong = (locked: boolean) =>
+      accounts.filter((a) => a.locked === locked && ids.includes(a.serverId) === locked);
+    // Only what is not as it should be: a lock that is set anew costs every login that is under way.
     await mysqld.setAccounts({
-      unlocked: known.filter((id) => ids.includes(id)),
-      locked: known.filter((id) => !ids.includes(id)),
+      unlocked: wrong(true).map((a) => a.serverId),
+      locked: wrong(false).map((a) => a.serverId),
       keep: voters,
     });
     const primacy = memory.primacy;
@@ -187,7 +190,8 @@ export const election = {
   open: async (hands, { epoch }) => {
     const { memory, node, clock } = hands;
     const state = await consistentState(hands);
-    const mine = state !== null && state.value.epoch === epoch && state.value.primary === memory.uuid;
+    const mine =
+      state !== null && state.value.epoch === epoch && state.value.primary === memory.uuid;
     if (!mine || memory.primacy?.epoch !== epoch) return;
     await mysqldOf(hands).open();
     memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };

@@ -1,6 +1,14 @@
 // A replica's effects: FOLLOW (PROTOCOL §5), its semi-sync flag, its word that the primary is lost (§3 tier 2).
 import { UnavailableError } from "../../../src/index.ts";
-import { contains, formatGtidSet, gtidSet, isEmpty, subtract, union, without } from "../core/gtid.ts";
+import {
+  contains,
+  formatGtidSet,
+  gtidSet,
+  isEmpty,
+  subtract,
+  union,
+  without,
+} from "../core/gtid.ts";
 import type { GtidFacts, Intent } from "../core/observation.ts";
 import { heldSet, short } from "../core/state.ts";
 import { NO_SIGHT } from "../memory.ts";
@@ -11,7 +19,11 @@ import { consistentState, mysqldOf, uuidOf, type Executors, type Hands } from ".
 type Source = { readonly host: string; readonly port: number; readonly primary: string };
 
 /** What of ours the primary lacks, apart from its own transactions (S21: group commit may show those here first). */
-async function extra(hands: Hands, source: Source, mine: GtidFacts): Promise<{ gtids: string; why: string } | null> {
+async function extra(
+  hands: Hands,
+  source: Source,
+  mine: GtidFacts,
+): Promise<{ gtids: string; why: string } | null> {
   const theirs = await readPeerSets({ host: source.host, port: source.port }, hands.secrets);
   if (theirs.uuid !== source.primary)
     throw new UnavailableError(
@@ -35,7 +47,11 @@ export const following = {
     const { memory, node, registry, clock } = hands;
     const { epoch, primary, semiSync } = action;
     if (epoch > memory.promise.epoch) {
-      const next = { ...memory.promise, epoch, seenEpoch: Math.max(epoch, memory.promise.seenEpoch) };
+      const next = {
+        ...memory.promise,
+        epoch,
+        seenEpoch: Math.max(epoch, memory.promise.seenEpoch),
+      };
       await writePromise(node.dir, next);
       memory.promise = next;
     }
@@ -93,7 +109,8 @@ export const following = {
   },
 
   "unsay-lost": async ({ kv, keys, memory }, { epoch }) => {
-    if (memory.uuid !== null) await kv.commit([{ do: "delete", key: keys.lost(epoch, memory.uuid) }]);
+    if (memory.uuid !== null)
+      await kv.commit([{ do: "delete", key: keys.lost(epoch, memory.uuid) }]);
   },
 
   "end-session": async (hands, { session, why }) => {

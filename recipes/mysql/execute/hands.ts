@@ -41,7 +41,11 @@ export type Hands = {
   readonly tool: Tool;
   readonly spawn: Supervise;
   readonly wake: () => void;
-  readonly announce: (type: string, what: string, facts?: Readonly<Record<string, unknown>>) => void;
+  readonly announce: (
+    type: string,
+    what: string,
+    facts?: Readonly<Record<string, unknown>>,
+  ) => void;
   readonly hook: (name: string, env: Readonly<Record<string, string>>) => Promise<void>;
 };
 

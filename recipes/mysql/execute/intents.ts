@@ -12,7 +12,11 @@ import { killMysqld } from "./server.ts";
 const DRAIN_MS = 3_000;
 const CATCH_UP_MS = 3_000;
 
-async function answer(hands: Hands, id: string, outcome: { ok: boolean; says: string }): Promise<void> {
+async function answer(
+  hands: Hands,
+  id: string,
+  outcome: { ok: boolean; says: string },
+): Promise<void> {
   const intent = hands.registry.intent(id);
   if (intent === undefined) return;
   const { memory, clock } = hands;

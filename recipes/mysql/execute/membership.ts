@@ -2,7 +2,14 @@
 // known, the stricter of both configurations stays in force, and nothing else is changed.
 import { changed } from "../core/state.ts";
 import type { State } from "../core/observation.ts";
-import { consistentState, mysqldOf, writeState, uuidOf, type Executors, type Hands } from "./hands.ts";
+import {
+  consistentState,
+  mysqldOf,
+  writeState,
+  uuidOf,
+  type Executors,
+  type Hands,
+} from "./hands.ts";
 
 export const membership = {
   admit: async (hands, { intent, serverId, uuid }) => {
@@ -89,7 +96,13 @@ async function landed(hands: Hands, next: State, index: number): Promise<boolean
 /** The change is in Consul: now its other half may happen. */
 async function learn(
   hands: Hands,
-  { kind, uuid, voters, acks, why }: { kind: string; uuid: string | null; voters: readonly string[]; acks: number; why: string },
+  {
+    kind,
+    uuid,
+    voters,
+    acks,
+    why,
+  }: { kind: string; uuid: string | null; voters: readonly string[]; acks: number; why: string },
 ): Promise<void> {
   const mysqld = mysqldOf(hands);
   if (acks === 0 && (kind === "alone" || kind === "acks-down")) await mysqld.releaseWaiters();

@@ -34,8 +34,8 @@ export interface Mysqld extends AsyncDisposable {
   /** Step 9, first half: super_read_only=OFF while read_only stays ON. */
   liftSuperReadOnly(): Promise<void>;
   /**
-   * Step 9: with sql_log_bin=0, unlocks the accounts of `voters`, locks those of `others`, kills the dump threads of
-   * uuids not in `keep`, and sees them gone (limit 2 s).
+   * Step 9: with sql_log_bin=0, unlocks and locks these accounts, kills the dump threads of uuids not in `keep` and,
+   * where anything was locked, logins that are under way, and sees them gone (limit 2 s).
    */
   setAccounts(a: {
     readonly unlocked: readonly number[];

@@ -10,9 +10,16 @@ export const pause: RecipeVerb = {
   summary: "the cluster decides nothing by itself until `resume`: no failover",
   options,
   run: async ({ kv, cluster, print, json }: VerbCall) => {
-    const value = JSON.stringify({ at: new Date().toISOString(), by: process.env["USER"] ?? "operator" });
+    const value = JSON.stringify({
+      at: new Date().toISOString(),
+      by: process.env["USER"] ?? "operator",
+    });
     await kv.commit([{ do: "set", key: keysOf(cluster).pause, value }]);
-    print(json ? JSON.stringify({ paused: true }) : "paused: no automatic failover until `autopilot resume`");
+    print(
+      json
+        ? JSON.stringify({ paused: true })
+        : "paused: no automatic failover until `autopilot resume`",
+    );
     return 0;
   },
 };

@@ -35,7 +35,11 @@ export function statusJson(cluster: string, seen: Seen) {
       says: r.says,
     })),
     backups: { last: null, next: null },
-    events: seen.history.map((h) => ({ at: h.at, epoch: h.epoch, says: `${h.node} became primary` })),
+    events: seen.history.map((h) => ({
+      at: h.at,
+      epoch: h.epoch,
+      says: `${h.node} became primary`,
+    })),
   };
 }
 
@@ -46,7 +50,12 @@ export function statusTable(cluster: string, seen: Seen): string {
   const acks = state === null ? "" : `, ${state.voters.length} voters, acks ${state.acks}`;
   const head = `cluster ${cluster}: ${epoch}${acks}${seen.paused ? ", PAUSED" : ""}`;
   const alone = state !== null && state.acks === 0 && state.phase === "open";
-  const warning = primary === null ? paint("red", "no primary") : alone ? paint("yellow", "the primary is alone: no automatic failover") : "";
+  const warning =
+    primary === null
+      ? paint("red", "no primary")
+      : alone
+        ? paint("yellow", "the primary is alone: no automatic failover")
+        : "";
   const rows = seen.rows.map((r) => [
     r.node,
     paintRole(r),
@@ -55,7 +64,11 @@ export function statusTable(cluster: string, seen: Seen): string {
     r.lagSeconds === null ? "-" : `${r.lagSeconds} s`,
     r.says,
   ]);
-  return [head, ...(warning === "" ? [] : [warning]), table(["NODE", "ROLE", "VOTER", "ADDRESS", "LAG", "SAYS"], rows)].join("\n");
+  return [
+    head,
+    ...(warning === "" ? [] : [warning]),
+    table(["NODE", "ROLE", "VOTER", "ADDRESS", "LAG", "SAYS"], rows),
+  ].join("\n");
 }
 
 function paintRole({ role }: Row): string {
@@ -70,7 +83,8 @@ async function run(call: VerbCall): Promise<number> {
     else call.print(statusTable(call.cluster, seen));
     return seen;
   };
-  if (call.options["health"] === true) return primaryOf(await see(call.kv, call.cluster)) === null ? 1 : 0;
+  if (call.options["health"] === true)
+    return primaryOf(await see(call.kv, call.cluster)) === null ? 1 : 0;
   await show();
   if (call.options["watch"] !== true) return 0;
   await call.kv.watch(keysOf(call.cluster).root, {

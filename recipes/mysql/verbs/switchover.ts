@@ -37,7 +37,9 @@ async function run(call: VerbCall): Promise<number> {
     outcome: null,
   };
   const started = clock.now();
-  await kv.commit([{ do: "cas", key: keys.intent(intent.id), value: JSON.stringify(intent), index: 0 }]);
+  await kv.commit([
+    { do: "cas", key: keys.intent(intent.id), value: JSON.stringify(intent), index: 0 },
+  ]);
   if (call.options["wait"] === false) {
     call.print(call.json ? JSON.stringify({ intent: intent.id }) : `recorded ${intent.id}`);
     return 0;
@@ -46,11 +48,20 @@ async function run(call: VerbCall): Promise<number> {
   const outcome = await outcomeOf(call, intent.id);
   await kv.commit([{ do: "delete", key: keys.intent(intent.id) }]);
   if (!outcome.ok)
-    throw new RefusedError("AP_SWITCHOVER_REFUSED", `switchover: ${outcome.says}`, { reasons: [outcome.says] });
+    throw new RefusedError("AP_SWITCHOVER_REFUSED", `switchover: ${outcome.says}`, {
+      reasons: [outcome.says],
+    });
   const after = await see(kv, cluster);
   const ms = Math.round(clock.now() - started);
   const primary = primaryOf(after)?.node ?? null;
-  const done = { ok: true, from: from.node, primary, epoch: after.state?.epoch ?? null, tookMs: ms, stoodStillMs: outcome.stoodStillMs };
+  const done = {
+    ok: true,
+    from: from.node,
+    primary,
+    epoch: after.state?.epoch ?? null,
+    tookMs: ms,
+    stoodStillMs: outcome.stoodStillMs,
+  };
   call.print(
     call.json
       ? JSON.stringify(done)
@@ -80,6 +91,9 @@ async function outcomeOf(call: VerbCall, id: string): Promise<NonNullable<Intent
 export const switchover: RecipeVerb = {
   name: "switchover",
   summary: "hand the primary role over without losing a write",
-  options: { "--to <node>": "the node to hand over to (default: the best one)", "--no-wait": "do not wait for the outcome" },
+  options: {
+    "--to <node>": "the node to hand over to (default: the best one)",
+    "--no-wait": "do not wait for the outcome",
+  },
   run,
 };

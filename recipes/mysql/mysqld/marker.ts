@@ -1,0 +1,27 @@
+// The fixed GTID of epoch markers (PROTOCOL §1): uuid5(C, "epoch"):e, so that the newest epoch that a server has
+// joined is computed from its GTID set alone.
+import { createHash } from "node:crypto";
+
+/** RFC 9562 §5.5 name-based UUID (version 5) of `name` in the namespace `namespace`. */
+export function uuid5(namespace: string, name: string): string {
+  const bytes = createHash("sha1")
+    .update(Buffer.from(namespace.replaceAll("-", ""), "hex"))
+    .update(name)
+    .digest()
+    .subarray(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = bytes.toString("hex");
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join("-");
+}
+
+/** Source part of every marker of this cluster; null while the cluster id is not known. */
+export function markerUuidOf(clusterId: string | null): string | null {
+  return clusterId === null ? null : uuid5(clusterId, "epoch");
+}

@@ -1,0 +1,33 @@
+// The hidden verb behind `up`: the embedded Consul-compatible agent as a process of its own. When `up` dies it is told
+// so by SIGTERM, together with the nodes, which need it to stop in order: it stays until the last one is gone.
+import { startDevAgent } from "../consul/dev-agent/start.ts";
+import { realClock as clock } from "../runtime/clock.ts";
+
+// As long as a node may take to stop.
+const STAY_AT_MOST_MS = 45_000;
+const LOOK_EVERY_MS = 200;
+
+export async function runDevAgent(options: { port: number; file: string }): Promise<number> {
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  const onSignal = (): void => {
+    if (stop.signal.aborted) hurry.abort();
+    stop.abort();
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
+  const log = (line: string): void => void process.stdout.write(`${line}\n`);
+  await using agent = await startDevAgent({ ...options, log });
+  await new Promise((resolve) => stop.signal.addEventListener("abort", resolve, { once: true }));
+  await lastOneGone(agent.url, hurry.signal);
+  return 0;
+}
+
+async function lastOneGone(url: string, hurry: AbortSignal): Promise<void> {
+  const deadline = clock.now() + STAY_AT_MOST_MS;
+  while (!hurry.aborted && clock.now() < deadline) {
+    const response = await fetch(`${url}/v1/agent/services`);
+    const services = (await response.json()) as object;
+    if (Object.keys(services).length === 0) return;
+    await clock.sleep(LOOK_EVERY_MS, hurry).catch(() => undefined); // in a hurry: the loop ends
+  }
+}

@@ -1,0 +1,37 @@
+// Runs one command line to its exit code, and prints what went wrong. `run` goes a short way of its own: an agent must
+// not carry the command-line library, nor any other verb, for months.
+import { parseArgs } from "node:util";
+import { UsageError, messageOf } from "../errors.ts";
+import { printError } from "./print-error.ts";
+
+/** Never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    if (argv[0] === "run" && !argv.includes("--help") && !argv.includes("-h"))
+      return await runAgent(argv.slice(1));
+    const { runCommandLine } = await import("./program.ts");
+    return await runCommandLine(argv);
+  } catch (error) {
+    return printError(error, { json: argv.includes("--json") });
+  }
+}
+
+async function runAgent(args: readonly string[]): Promise<number> {
+  const { file, json } = parseRun(args);
+  const { runNode } = await import("../run.ts");
+  return runNode({ file, json });
+}
+
+function parseRun(args: readonly string[]): { readonly file: string; readonly json: boolean } {
+  const options = {
+    config: { type: "string", short: "c" },
+    json: { type: "boolean", default: false },
+  } as const;
+  try {
+    const { values } = parseArgs({ args: [...args], options, allowPositionals: false });
+    if (values.config !== undefined) return { file: values.config, json: values.json };
+  } catch (error) {
+    throw new UsageError("AP_USAGE", messageOf(error), { cause: error });
+  }
+  throw new UsageError("AP_USAGE", "run: no configuration; give -c FILE");
+}

@@ -1,0 +1,63 @@
+// The recipe's verbs as commands: their syntax is the recipe's, what they are called with is found here.
+import type { Command } from "commander";
+import { DEFAULT_RECIPE, loadRecipe } from "../config/load-recipe.ts";
+import { connect } from "../consul/client.ts";
+import type { RecipeVerb } from "../recipe.ts";
+import { readCluster } from "../local/cluster-file.ts";
+import { realClock } from "../runtime/clock.ts";
+import { findCluster } from "./find-cluster.ts";
+import type { Globals } from "./program.ts";
+
+/** Adds the verbs of the local cluster's recipe, or of the default one; our own words win. */
+export async function addRecipeVerbs(
+  program: Command,
+  argv: readonly string[],
+  done: (code: number) => void,
+): Promise<void> {
+  const at = argv.indexOf("--dir");
+  const dir = at < 0 ? undefined : argv[at + 1];
+  const recipe = await loadRecipe(readCluster(dir ?? ".autopilot")?.recipe ?? DEFAULT_RECIPE);
+  const taken = new Set(program.commands.map((command) => command.name()));
+  for (const verb of recipe.verbs) {
+    if (taken.has(verb.name)) continue;
+    const command = program.command(verb.name).description(verb.summary).exitOverride();
+    for (const [syntax, help] of Object.entries(verb.args ?? {})) command.argument(syntax, help);
+    for (const [flags, help] of Object.entries(verb.options)) command.option(flags, help);
+    command.action(async () => {
+      const args = command.processedArgs.filter((arg): arg is string => typeof arg === "string");
+      done(await callVerb(verb, command, args));
+    });
+  }
+}
+
+async function callVerb(
+  verb: RecipeVerb,
+  command: Command,
+  args: readonly string[],
+): Promise<number> {
+  const globals: Globals = command.optsWithGlobals();
+  const found = await findCluster(globals, process.env);
+  const consul = connect(found.consul);
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const json = globals.json === true;
+  try {
+    return await verb.run({
+      cluster: found.name,
+      kv: consul.kv,
+      directory: consul.directory,
+      leaser: consul.leaser,
+      clock: realClock,
+      options: command.opts(),
+      args,
+      dir: found.local?.dir ?? null,
+      json,
+      print: (text) => process.stdout.write(`${text}\n`),
+      progress: (text) => json || process.stderr.write(`${text}\n`),
+      signal: interrupted.signal,
+    });
+  } finally {
+    consul.close();
+  }
+}

@@ -1,0 +1,118 @@
+// The Directory port on Consul: this agent's own services, and everybody's instances. A service's one check is the TTL
+// check `service:<id>`; what was registered is in the catalog some milliseconds later, when the agent has told the
+// servers.
+import { ConflictError } from "../errors.ts";
+import type { Directory, Instance, Service } from "../ports.ts";
+import { answerOf, type Transport } from "./transport.ts";
+
+type Status = Instance["status"];
+
+/** The part of /v1/health/service that we read. */
+type HealthEntry = {
+  readonly Node: { readonly Address: string };
+  readonly Service: {
+    readonly ID: string;
+    readonly Service: string;
+    readonly Address: string;
+    readonly Port: number;
+    readonly Tags: readonly string[] | null;
+    readonly Meta: Readonly<Record<string, string>> | null;
+  };
+  readonly Checks: readonly { readonly Status: string }[];
+};
+
+/** The id of a service's TTL check. */
+export function checkIdOf(serviceId: string): string {
+  return `service:${serviceId}`;
+}
+
+export function createDirectory(transport: Transport): Directory {
+  return {
+    register: (service, ttlSeconds) => register(transport, service, ttlSeconds),
+    async deregister(id) {
+      await transport.call(`deregister service ${id}`, async (client) => {
+        try {
+          await client.agent.service.deregister(id);
+        } catch (error) {
+          // Later Consuls say so when there is no such service; 1.8 does not.
+          if (answerOf(error)?.statusCode !== 404) throw error;
+        }
+      });
+    },
+    report: (id, status, note) => report(transport, id, status, note),
+    async instances(name, { passing = false, consistent = false } = {}) {
+      const options = { service: name, passing, ...(consistent ? { consistent } : {}) };
+      const found = await transport.call(`instances of ${name}`, (client) =>
+        client.health.service(options),
+      );
+      return (found as readonly HealthEntry[]).map(instanceOf);
+    },
+  };
+}
+
+async function register(
+  transport: Transport,
+  service: Service,
+  ttlSeconds: number | null,
+): Promise<void> {
+  const { id, name, address, port, tags, meta } = service;
+  const options = { id, name, address, port, tags: [...tags], meta: { ...meta } };
+  const check = {
+    name: `Service '${name}' check`,
+    checkid: checkIdOf(id),
+    ttl: `${ttlSeconds}s`,
+    // Only the declarations of the package want one.
+    timeout: "",
+  };
+  await transport.call(`register service ${id}`, (client) =>
+    client.agent.service.register(ttlSeconds === null ? options : { ...options, check }),
+  );
+}
+
+async function report(
+  transport: Transport,
+  id: string,
+  status: Status,
+  note: string,
+): Promise<void> {
+  const options = { id: checkIdOf(id), note };
+  await transport.call(`report ${status} for service ${id}`, async (client) => {
+    const { check } = client.agent;
+    try {
+      if (status === "passing") await check.pass(options);
+      else if (status === "warning") await check.warn(options);
+      else await check.fail(options);
+    } catch (error) {
+      if (!isUnknownCheck(error)) throw error;
+      const why = `consul at ${transport.address()} does not know the check of service ${id}`;
+      throw new ConflictError("AP_CONSUL_UNREACHABLE", why, { hint: "register the service again" });
+    }
+  });
+}
+
+/** 1.8 answers 500 with this text, later Consuls 404. */
+function isUnknownCheck(error: unknown): boolean {
+  const answer = answerOf(error);
+  return (
+    answer?.statusCode === 404 || (answer?.text.includes("does not have associated TTL") ?? false)
+  );
+}
+
+/** The worst of its checks is the instance's status; its node's address stands in for a missing one of its own. */
+function instanceOf({ Node, Service: found, Checks }: HealthEntry): Instance {
+  const statuses = Checks.map((check) => check.Status);
+  const status = statuses.includes("critical")
+    ? "critical"
+    : statuses.includes("warning")
+      ? "warning"
+      : "passing";
+  return {
+    id: found.ID,
+    name: found.Service,
+    address: found.Address || Node.Address,
+    port: found.Port,
+    tags: found.Tags ?? [],
+    meta: found.Meta ?? {},
+    status,
+  };
+}

@@ -1,0 +1,49 @@
+// Asks a process of a local cluster over its unix socket: JSON over HTTP, as json-server.ts answers it.
+import { request } from "node:http";
+import { RefusedError, UnavailableError, messageOf } from "../errors.ts";
+
+export type Question = {
+  readonly socket: string;
+  readonly method?: "GET" | "POST";
+  readonly path: string;
+  readonly body?: unknown;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+};
+
+// Answers are small; a thousand events with their facts are the largest.
+const LARGEST_ANSWER = 8 * 1024 * 1024;
+
+/** The answer's body. Errors: UnavailableError AP_CONTROL_UNREACHABLE; RefusedError AP_VERB_FAILED with the answer's `error`. */
+export async function ask<T>(question: Question): Promise<T> {
+  const { status, text } = await exchange(question).catch((error: unknown) => {
+    question.signal?.throwIfAborted();
+    const why = `${question.socket}: ${messageOf(error)}`;
+    throw new UnavailableError("AP_CONTROL_UNREACHABLE", why, { cause: error });
+  });
+  const body = JSON.parse(text) as T & { readonly error?: string };
+  if (status >= 400) throw new RefusedError("AP_VERB_FAILED", body.error ?? `status ${status}`);
+  return body;
+}
+
+function exchange(question: Question): Promise<{ status: number; text: string }> {
+  const { socket, method = "GET", path, body, timeoutMs, signal } = question;
+  const limit = AbortSignal.timeout(timeoutMs);
+  const over = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: socket, method, path, signal: over }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (part: string) => {
+        text += part;
+        if (text.length > LARGEST_ANSWER) asked.destroy(new Error("the answer is too long"));
+      });
+      response.once("end", () => resolve({ status: response.statusCode ?? 500, text }));
+      response.once("error", reject);
+    });
+    asked.once("error", (error) =>
+      reject(limit.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error),
+    );
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

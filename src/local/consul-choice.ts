@@ -1,0 +1,102 @@
+// Which Consul a local cluster speaks to: the embedded development agent, as a child of `up`, or a real one by URL.
+import { extname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { consulFromEnv, type Consul, type ConsulConfig } from "../consul/client.ts";
+import { ConfigError, UnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { realClock as clock } from "../runtime/clock.ts";
+import { makeSupervise, type Supervised } from "../runtime/supervisor.ts";
+import type { Cluster } from "./cluster-file.ts";
+
+const CLI = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
+// It answers within a quarter of a second; a machine that is very busy gets more.
+const START_WITHIN_MS = 15_000;
+const ASK_EVERY_MS = 100;
+const AWAY_ASK_EVERY_MS = 500;
+// When it is asked to end it waits for the last node to deregister.
+const STOP_WITHIN_MS = 10_000;
+
+/** How this machine reaches the cluster's Consul; token and TLS come from the standard variables. */
+export function consulOf(cluster: Cluster, env: NodeJS.ProcessEnv): ConsulConfig {
+  return consulFromEnv({ ...env, CONSUL_HTTP_ADDR: cluster.consul.url });
+}
+
+/**
+ * Starts the embedded agent where the cluster has one; resolves when Consul answers. A real one that is away is waited
+ * for, and that is said; one that refuses us is a ConfigError AP_CONSUL_DENIED. Disposing ends the embedded agent.
+ */
+export async function startConsul(
+  dir: string,
+  cluster: Cluster,
+  parts: Waiting,
+): Promise<AsyncDisposable> {
+  if (!cluster.consul.embedded) {
+    await waitFor(parts);
+    return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const agent = makeSupervise({ clock, log: parts.log })({ name: "embedded Consul" });
+  const logFile = join(dir, "consul.log");
+  const started = await agent.start({
+    argv: [process.execPath, CLI, "dev-agent", "--port", portOf(cluster), "--file", fileOf(dir)],
+    allEnv: true,
+    whenOrphaned: "TERM",
+    output: { file: logFile },
+  });
+  if (!started.ok) throw started.error;
+  await answered(agent, parts, logFile);
+  return {
+    [Symbol.asyncDispose]: () => agent.stop({ termFirst: true, graceMs: STOP_WITHIN_MS }),
+  };
+}
+
+type Waiting = { readonly log: Log; readonly consul: Consul; readonly signal: AbortSignal };
+
+async function waitFor({ log, consul, signal }: Waiting): Promise<void> {
+  let said = false;
+  const away = (why: string): void => {
+    if (!said) log.warn(`${why}; waiting for it`);
+    said = true;
+  };
+  while (!(await tryOnce(consul, away))) await clock.sleep(AWAY_ASK_EVERY_MS, signal);
+  if (said) log.info("Consul answers");
+}
+
+function portOf(cluster: Cluster): string {
+  return new URL(cluster.consul.url).port;
+}
+
+function fileOf(dir: string): string {
+  return join(resolve(dir), "consul.kv");
+}
+
+async function answered(
+  agent: Supervised,
+  { consul, signal }: Waiting,
+  logFile: string,
+): Promise<void> {
+  const deadline = clock.now() + START_WITHIN_MS;
+  while (!(await tryOnce(consul, () => {}))) {
+    signal.throwIfAborted();
+    const { running, lastExit } = agent.facts();
+    const why = running ? `no answer in ${START_WITHIN_MS / 1000} s` : (lastExit ?? "ended");
+    if (!running || clock.now() > deadline) {
+      await agent.stop({ termFirst: false, graceMs: 0 });
+      throw new UnavailableError("AP_CONSUL_UNREACHABLE", `embedded Consul: ${why}`, {
+        hint: `read ${logFile}`,
+      });
+    }
+    await clock.sleep(ASK_EVERY_MS, signal);
+  }
+}
+
+/** False: it does not answer. Errors: ConfigError AP_CONSUL_DENIED. */
+async function tryOnce(consul: Consul, away: (why: string) => void): Promise<boolean> {
+  try {
+    await consul.kv.get("autopilot/");
+    return true;
+  } catch (error) {
+    if (error instanceof ConfigError || !(error instanceof UnavailableError)) throw error;
+    away(error.message);
+    return false;
+  }
+}

@@ -1,0 +1,80 @@
+// How this module runs other programs: never a shell, never our stdin, always bounded, output kept.
+import { constants, accessSync, realpathSync, statSync } from "node:fs";
+import { basename, delimiter, dirname, isAbsolute, join } from "node:path";
+import { execa } from "execa";
+
+/** What every step of a search needs to know of its surroundings. */
+export type Surroundings = {
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+  readonly progress: (line: string) => void;
+};
+
+export type Outcome = {
+  readonly ok: boolean;
+  /** stdout and stderr as they came, interleaved. */
+  readonly output: string;
+  /** Empty when ok, else one line: "exit code 100", "timed out after 30 s", "ENOENT". */
+  readonly why: string;
+};
+
+/**
+ * Runs `argv` to its end. A failing program is an outcome, not an exception.
+ * Throws only the signal's reason, after the child was told to end.
+ */
+export async function run(
+  argv: readonly string[],
+  around: Surroundings,
+  limits: { readonly timeoutMs: number; readonly cwd?: string },
+): Promise<Outcome> {
+  around.signal.throwIfAborted();
+  const [file = "", ...args] = argv;
+  const result = await execa(file, args, {
+    // LC_ALL: the output is parsed, and looked through for apt's messages.
+    env: { ...around.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    extendEnv: false,
+    cwd: limits.cwd ?? "/",
+    stdin: "ignore",
+    all: true,
+    reject: false,
+    timeout: limits.timeoutMs,
+    cancelSignal: around.signal,
+  });
+  around.signal.throwIfAborted();
+  if (!result.failed) return { ok: true, output: result.all, why: "" };
+  const why = result.timedOut
+    ? `timed out after ${limits.timeoutMs / 1000} s`
+    : result.exitCode !== undefined
+      ? `exit code ${result.exitCode}`
+      : (result.signal ?? result.code ?? "cannot be run");
+  return { ok: false, output: result.all ?? "", why };
+}
+
+/**
+ * All executables called `program` that PATH offers, best first, each file once. After PATH itself come the
+ * `sbin` siblings of its `bin` directories: Debian leaves /usr/sbin, where mysqld lives, out of a user's PATH.
+ */
+export function programsOnPath(program: string, env: NodeJS.ProcessEnv): readonly string[] {
+  const listed = (env["PATH"] ?? "").split(delimiter).filter(isAbsolute);
+  const siblings = listed
+    .filter((dir) => basename(dir) === "bin")
+    .map((dir) => join(dirname(dir), "sbin"));
+  const byFile = new Map<string, string>();
+  for (const dir of [...listed, ...siblings]) {
+    const path = join(dir, program);
+    if (!isExecutable(path)) continue;
+    const file = realpathSync(path);
+    if (!byFile.has(file)) byFile.set(file, path);
+  }
+  return [...byFile.values()];
+}
+
+/** Whether `path` is a file (through links) that this user may execute. */
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false; // not there, or not ours: for the caller both mean "look elsewhere"
+  }
+}

@@ -1,0 +1,35 @@
+// What ends the loop's sleep. Any number of wake-ups before or during a wait end it once (they are coalesced):
+// an event says only that something happened, what happened is for the next observation to see.
+import type { Clock } from "../ports.ts";
+
+export type Alarm = {
+  readonly wake: () => void;
+  /** Resolves true as soon as somebody woke us, also if that was before the call; false after `ms`. One waiter only. */
+  wait(ms: number): Promise<boolean>;
+};
+
+export function makeAlarm(clock: Clock): Alarm {
+  let woken = false;
+  let sleeper: AbortController | null = null;
+  return {
+    wake() {
+      woken = true;
+      sleeper?.abort();
+    },
+    async wait(ms) {
+      if (!woken) {
+        sleeper = new AbortController();
+        try {
+          await clock.sleep(ms, sleeper.signal);
+        } catch (error) {
+          if (!sleeper.signal.aborted) throw error;
+        } finally {
+          sleeper = null;
+        }
+      }
+      const was = woken;
+      woken = false;
+      return was;
+    },
+  };
+}

@@ -1,0 +1,201 @@
+// The Lease port end to end, with its real thread: a session bound to the check, a key held and proven, and every way
+// to lose either.
+import { describe, expect, onTestFinished, test } from "vitest";
+import { consulAt, type ConsulConfig } from "../../src/consul/client.ts";
+import { startLease } from "../../src/consul/lease.ts";
+import { monotonicMs } from "../../src/consul/lease-cell.ts";
+import type { Lease } from "../../src/ports.ts";
+import { serviceOf, TEST_LIMIT_MS, useConsul, type StartConsul } from "./consul-fixture.ts";
+import { until } from "./until.ts";
+
+export function leaseContract(start: StartConsul): void {
+  describe("the lease", { timeout: TEST_LIMIT_MS }, () => {
+    const { consul, fresh, session, server } = useConsul(start);
+
+    /** A lease whose main loop ticks until the test ends or calls `pause`. */
+    async function leased(config: ConsulConfig = consulAt(server().url)) {
+      const service = serviceOf(fresh());
+      const changes = { count: 0 };
+      const lease = await startLease({ config, service, onChange: () => void changes.count++ });
+      const ticking = setInterval(() => lease.tick(), 100);
+      onTestFinished(async () => {
+        clearInterval(ticking);
+        await lease[Symbol.asyncDispose]();
+      });
+      return { lease, service, changes, pause: () => clearInterval(ticking) };
+    }
+
+    const good = (lease: Lease, other = "") =>
+      until("the lease has a session", () => {
+        const view = lease.view();
+        if (view.session === null || view.session === other) return null;
+        return view.goodUntil > monotonicMs() ? view.session : null;
+      });
+
+    const held = (lease: Lease) =>
+      until("the key is held", () => (lease.view().heldUntil ?? 0) > monotonicMs());
+
+    const holder = async (key: string) => (await consul().kv.get(key))?.session ?? null;
+
+    test("opens a session that falls with its service's check, and says so", async () => {
+      const { lease, service, changes } = await leased();
+      const id = await good(lease);
+      expect(changes.count).toBeGreaterThan(0);
+      expect(lease.view()).toMatchObject({ session: id, heldUntil: null });
+      // Never beyond the check's TTL, less the margin, from now.
+      expect(lease.view().goodUntil - monotonicMs()).toBeLessThanOrEqual(4500);
+      const [found] = await until("it is in the catalog", async () => {
+        const list = await consul().directory.instances(service.name, { passing: true });
+        return list.length > 0 ? list : null;
+      });
+      expect(found).toEqual({ ...service, status: "passing" });
+      expect(await consul().leaser.renew(id)).toBe(true);
+      await consul().directory.deregister(service.id);
+      await until("the session fell", async () => !(await consul().leaser.renew(id)));
+    });
+
+    test("holds a key, keeps its value, and moves the deadline on without touching the key", async () => {
+      const { lease } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "žluť 1" });
+      await held(lease);
+      const entry = await consul().kv.get(key);
+      expect(entry).toMatchObject({ value: "žluť 1", session: id });
+      const first = lease.view().heldUntil ?? 0;
+      await until("it was proven again, twice", () => (lease.view().heldUntil ?? 0) > first + 3000);
+      expect(await consul().kv.get(key)).toEqual(entry);
+    });
+
+    test("a key that is another's is not held, and asking again tries again", async () => {
+      const key = fresh();
+      const other = await session();
+      await consul().kv.commit([{ do: "lock", key, value: "theirs", session: other.id }]);
+      const { lease } = await leased();
+      await good(lease);
+      await lease.hold({ key, value: "mine" });
+      await until("the lease says why", () => lease.view().error?.includes("another session"));
+      expect(lease.view().heldUntil).toBeNull();
+      await consul().leaser.destroy(other.id);
+      await lease.hold({ key, value: "mine" });
+      await held(lease);
+      expect(await consul().kv.get(key)).toMatchObject({ value: "mine" });
+    });
+
+    test("tells at once when the held key was released or taken, and leaves it alone then", async () => {
+      const { lease, changes } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "mine" });
+      await held(lease);
+      const before = changes.count;
+      await consul().kv.commit([{ do: "unlock", key, value: "free", session: id }]);
+      await until("the loss is seen", () => lease.view().heldUntil === null);
+      expect(changes.count).toBeGreaterThan(before);
+      expect(lease.view().session).toBe(id);
+      const renewed = lease.view().goodUntil;
+      await until("two more renewals", () => lease.view().goodUntil > renewed + 3000);
+      expect(await consul().kv.get(key)).toMatchObject({ value: "free", session: null });
+    });
+
+    test("after hold(null) a release stays released", async () => {
+      const { lease } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "mine" });
+      await lease.hold(null);
+      await consul().kv.commit([{ do: "unlock", key, value: "free", session: id }]);
+      const renewed = lease.view().goodUntil;
+      await until("a renewal later", () => lease.view().goodUntil > renewed + 1000);
+      expect(lease.view().heldUntil).toBeNull();
+      expect(await holder(key)).toBeNull();
+    });
+
+    test("a destroyed session is replaced, and the key is taken with the new one", async () => {
+      const { lease } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "mine" });
+      await held(lease);
+      await consul().leaser.destroy(id);
+      const next = await good(lease, id);
+      await held(lease);
+      expect(await holder(key)).toBe(next);
+    });
+
+    test("a service that the agent has forgotten is registered again, with a new session", async () => {
+      const { lease, service } = await leased();
+      const id = await good(lease);
+      await consul().directory.deregister(service.id);
+      await good(lease, id);
+      await until("it is found again", async () => {
+        return (await consul().directory.instances(service.name, { passing: true }))[0];
+      });
+    });
+
+    test("a main loop that stops ticking loses the session, and gets a new one when it ticks again", async () => {
+      const { lease, pause } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "mine" });
+      await held(lease);
+      pause();
+      await until("the lock is free", async () => (await holder(key)) === null);
+      expect(await consul().leaser.renew(id)).toBe(false);
+      expect(lease.view().heldUntil ?? 0).toBeLessThan(monotonicMs());
+      lease.tick();
+      await good(lease, id);
+      await held(lease);
+    });
+
+    test("what it announces is in the catalog, and its session stays", async () => {
+      const { lease, service } = await leased();
+      const id = await good(lease);
+      lease.announce({ tags: ["primary"], meta: { epoch: "3" } });
+      await until("the catalog has it", async () => {
+        const [found] = await consul().directory.instances(service.name, { passing: true });
+        return found?.tags[0] === "primary" && found.meta["epoch"] === "3";
+      });
+      expect(lease.view().session).toBe(id);
+    });
+
+    test("an end gives everything back", async () => {
+      const { lease, service } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "mine" });
+      await held(lease);
+      await lease[Symbol.asyncDispose]();
+      expect(lease.view()).toMatchObject({ session: null, heldUntil: null });
+      expect(await holder(key)).toBeNull();
+      expect(await consul().leaser.renew(id)).toBe(false);
+      await until("the service is gone", async () => {
+        return (await consul().directory.instances(service.name)).length === 0;
+      });
+    });
+
+    test("starts without Consul, says why, and moves on to the address that answers", async () => {
+      // Port 1 refuses at once, as a stopped agent does.
+      const config = consulAt(`127.0.0.1:1,${server().url}`);
+      const { lease } = await leased(config);
+      expect(lease.view().session).toBeNull();
+      await good(lease);
+      expect(lease.view().error).toBeNull();
+      const { lease: alone } = await leased(consulAt("127.0.0.1:1"));
+      await until("it says why", () => alone.view().error?.includes("ECONNREFUSED"));
+      expect(alone.view()).toMatchObject({ session: null, heldUntil: null });
+    });
+
+    test("a restarted agent costs the session and not the key", async () => {
+      const { lease } = await leased();
+      const id = await good(lease);
+      const key = fresh();
+      await lease.hold({ key, value: "mine" });
+      await held(lease);
+      await server().restart();
+      await good(lease, id);
+      await held(lease);
+      expect(await holder(key)).toBe(lease.view().session);
+    });
+  });
+}

@@ -1,0 +1,212 @@
+// Real mysqlds for tests: one template datadir, made once per file by our own initialize(), copied for each server.
+// Everything lives in one temp directory and ends with `await using`.
+import { randomBytes, randomUUID } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findTool, type Tool } from "../../src/local/toolchain.ts";
+import { createLog } from "../../src/log.ts";
+import { realClock } from "../../src/runtime/clock.ts";
+import { makeSupervise, type Supervised } from "../../src/runtime/supervisor.ts";
+import { connect, type Sql } from "../../recipes/mysql/mysqld/connection.ts";
+import { writeAutoCnf, writeNode } from "../../recipes/mysql/mysqld/datadir.ts";
+import { initialize } from "../../recipes/mysql/mysqld/initialize.ts";
+import { layout } from "../../recipes/mysql/mysqld/layout.ts";
+import { myCnf, toolPaths } from "../../recipes/mysql/mysqld/my-cnf.ts";
+import type { Mysqld } from "../../recipes/mysql/mysqld/port.ts";
+import { openMysqld } from "../../recipes/mysql/mysqld/server.ts";
+import { ensureSecrets, readSecrets, type Secrets } from "../../recipes/mysql/mysqld/secrets.ts";
+import { mysqlSpec } from "../../recipes/mysql/mysqld/tool.ts";
+
+export const CLUSTER = "0f5c8d1e-0000-4000-8000-00000000c1d5";
+
+export const quietLog = createLog({
+  level: "error",
+  pretty: false,
+  fields: {},
+  to: { write: () => undefined },
+});
+export const supervise = makeSupervise({ clock: realClock, log: quietLog });
+
+export type Lab = AsyncDisposable & {
+  readonly dir: string;
+  readonly tool: Tool;
+  readonly secrets: Secrets;
+  /** A started server with a datadir copied from the template, closed as every start is. */
+  server(serverId: number): Promise<Server>;
+  /** A node's directory with its my.cnf and nothing else. */
+  place(serverId: number): Promise<Place>;
+};
+
+export type Place = {
+  readonly dir: string;
+  readonly serverId: number;
+  readonly uuid: string;
+  readonly host: "127.0.0.1";
+  readonly port: number;
+  readonly adminPort: number;
+};
+
+export type Server = Place & {
+  readonly child: Supervised;
+  start(): Promise<void>;
+  /** A new connection to the admin port, as the agent. */
+  admin(): Promise<Sql>;
+  /** A new connection to the port of clients, as the application. */
+  app(): Promise<Sql>;
+  /** The agent's own view of it. Disposed with the lab. */
+  mysqld(): Promise<Mysqld>;
+  /** SIGKILL, and gone. */
+  crash(): Promise<void>;
+  pid(): number;
+};
+
+/** One per test file. */
+export async function lab(): Promise<Lab> {
+  const tool = await findTool(mysqlSpec, { progress: (line) => process.stderr.write(`${line}\n`) });
+  const dir = await mkdtemp(join(tmpdir(), "autopilot-test-"));
+  const secrets = await readSecrets(await ensureSecrets(join(dir, "secrets")));
+  const made: AsyncDisposable[] = [];
+  let template: Promise<Place> | null = null;
+
+  async function place(serverId: number): Promise<Place> {
+    const [port = 0, adminPort = 0] = await freePorts(2);
+    const name = `n${serverId}-${randomBytes(3).toString("hex")}`;
+    const at = { dir: join(dir, name), serverId, uuid: randomUUID(), port, adminPort };
+    await mkdir(at.dir, { mode: 0o700 });
+    await writeFile(layout(at.dir).myCnf, cnf({ ...at, host: "127.0.0.1" }, tool));
+    return { ...at, host: "127.0.0.1" };
+  }
+
+  async function makeTemplate(): Promise<Place> {
+    const at = await place(0);
+    const signal = new AbortController().signal;
+    await initialize({ ...at, clusterId: CLUSTER, tool, secrets, signal, spawn: supervise });
+    return at;
+  }
+
+  async function server(serverId: number): Promise<Server> {
+    const from = await (template ??= makeTemplate());
+    const at = await place(serverId);
+    const data = layout(at.dir).data;
+    await cp(layout(from.dir).data, data, { recursive: true });
+    await writeAutoCnf(data, at.uuid);
+    await writeNode(at.dir, { ...at, clusterId: CLUSTER });
+    return startServer(at, { tool, secrets, made });
+  }
+
+  return {
+    dir,
+    tool,
+    secrets,
+    server,
+    place,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(made.map((child) => child[Symbol.asyncDispose]()));
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+type Parts = { readonly tool: Tool; readonly secrets: Secrets; readonly made: AsyncDisposable[] };
+
+/** Starts mysqld on a complete datadir; returns when it answers. */
+export async function startServer(at: Place, parts: Parts): Promise<Server> {
+  const child = supervise({ name: "mysqld" });
+  parts.made.push(child);
+  const login = { host: "127.0.0.1", user: "autopilot", password: parts.secrets.admin };
+  const admin = (): Promise<Sql> =>
+    connect({ ...login, port: at.adminPort, scripts: true }, 20_000);
+  const start = async (): Promise<void> => {
+    const argv = [...parts.tool.command("mysqld"), `--defaults-file=${layout(at.dir).myCnf}`];
+    const started = await child.start({ argv, output: { file: layout(at.dir).errorLog } });
+    if (!started.ok) throw started.error;
+    await until(`mysqld ${at.serverId} answers`, async () => {
+      if (!child.facts().running) {
+        throw new Error(`mysqld ended: ${await readFile(layout(at.dir).errorLog, "utf8")}`);
+      }
+      try {
+        (await admin()).destroy();
+        return true;
+      } catch {
+        return false; // not yet
+      }
+    });
+  };
+  await start();
+  return {
+    ...at,
+    child,
+    start,
+    admin,
+    app: () =>
+      connect(
+        { host: "127.0.0.1", port: at.port, user: "app", password: parts.secrets.app },
+        20_000,
+      ),
+    mysqld: async () => {
+      const mysqld = await openMysqld({ ...at, secrets: parts.secrets });
+      parts.made.push(mysqld);
+      return mysqld;
+    },
+    crash: () => child.stop({ termFirst: false, graceMs: 0 }),
+    pid: () => child.facts().pid ?? 0,
+  };
+}
+
+function cnf(at: Place, tool: Tool): string {
+  return myCnf({
+    ...at,
+    bindAddress: "127.0.0.1",
+    memoryBytes: null,
+    cores: 2,
+    // The template is copied for each server: 190 MB → 100 MB.
+    options: { innodb_redo_log_capacity: "8388608", innodb_buffer_pool_size: "33554432" },
+    runAsRoot: process.getuid?.() === 0,
+    tool: toolPaths(tool.prefix),
+  });
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            resolve(typeof address === "object" && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Polls a condition of a real server until it holds; fails loudly after half a minute. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1500; i++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`did not happen: ${what}`);
+}
+
+/** Makes a closed server an open primary with accounts for these server_ids, as an election would. */
+export async function promote(
+  mysqld: Mysqld,
+  o: { readonly epoch: number; readonly acks: number; readonly replicas: readonly number[] },
+): Promise<void> {
+  await mysqld.takeOver(0);
+  await mysqld.liftSuperReadOnly();
+  for (const serverId of o.replicas) await mysqld.createAccount(serverId);
+  await mysqld.mark(MARKER, o.epoch, 5_000);
+  await mysqld.open();
+  if (o.acks > 0) await mysqld.setAcks(o.acks);
+}
+
+export const MARKER = "5fe3a1a9-0000-5000-8000-00000000e40c";
