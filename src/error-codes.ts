@@ -66,7 +66,8 @@ const table = {
     hint: "look at the server's load, its disk and its error log",
   },
   AP_NODE_ENDED: {
-    means: "All agents of the local cluster ended by themselves, and at least one did not end well.",
+    means:
+      "All agents of the local cluster ended by themselves, and at least one did not end well.",
     hint: "read the last lines of DIR/nodes/NAME/agent.log",
   },
   AP_NODE_RUNNING: {
@@ -98,7 +99,8 @@ const table = {
     hint: "the message names the program and the system's reason",
   },
   AP_STATE_OLDER: {
-    means: "Consul's state is older than what this node has already seen: it was wiped or restored.",
+    means:
+      "Consul's state is older than what this node has already seen: it was wiped or restored.",
     hint: "pause, check which Consul this is, then `autopilot adopt`",
   },
   AP_SWITCHOVER_REFUSED: {

@@ -119,8 +119,15 @@ function describeError(error: unknown): unknown {
     message: messageOf(error),
     ...(typeof code === "string" ? { code } : {}),
     // An error that we raised on purpose says all in its message; of any other the place is needed.
-    ...(error instanceof AutopilotError && error.exitCode !== 70 ? {} : { stack: error.stack }),
+    ...(error instanceof AutopilotError && error.exitCode !== 70 ? {} : { stack: origin(error).stack }),
   };
+}
+
+/** Where it began: the innermost cause. */
+function origin(error: Error): Error {
+  let at = error;
+  while (at.cause instanceof Error) at = at.cause;
+  return at;
 }
 
 function stdout(): DestinationStream {

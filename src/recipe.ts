@@ -136,8 +136,8 @@ export type ClusterView = {
 
 export type Recipe<C, O, A extends { readonly do: string; readonly why?: string }> = {
   readonly name: string;
-  /** The recipe's own part of the configuration, below its name. */
-  readonly schema: ZodType<C>;
+  /** The recipe's own part of the configuration, below its name. A function keeps zod (10 MB) out of a running agent. */
+  readonly schema: ZodType<C> | (() => Promise<ZodType<C>>);
   readonly tools: readonly ToolSpec[];
   /** Name of the supervised server in JSON output, e.g. "mysqld" → "mysqldPid". */
   readonly serverName: string;
@@ -151,7 +151,11 @@ export type Recipe<C, O, A extends { readonly do: string; readonly why?: string 
     node: LocalNode,
     cluster: { readonly dir: string; readonly nodes: number },
   ): Readonly<Record<string, unknown>>;
-  view(kv: Kv, cluster: string, wished: { readonly nodes: number }): Promise<ClusterView>;
+  view(
+    consul: { readonly kv: Kv; readonly directory: Directory },
+    cluster: string,
+    wished: { readonly nodes: number },
+  ): Promise<ClusterView>;
   /** For `autopilot up`, when Consul answers and before any node starts: forgets the wish to stop of the run before. */
   beforeStart(kv: Kv, cluster: string): Promise<void>;
   /** Records the wish that the whole cluster stops in order (replies when it is recorded). */

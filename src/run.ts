@@ -3,8 +3,8 @@
 // error of ours fences the node, writes the black box and ends the process with 70.
 import { mkdirSync } from "node:fs";
 import { flushCompileCache } from "node:module";
-import { loadConfig, type Loaded } from "./config/load.ts";
-import { loadRecipe, type AnyAction } from "./config/load-recipe.ts";
+import { loadRecipe, type AnyAction, type AnyRecipe } from "./config/load-recipe.ts";
+import { resolveInChild, type Resolve, type Resolved } from "./config/resolve.ts";
 import { connect, consulFromEnv, type ConsulConfig } from "./consul/client.ts";
 import { startLease } from "./consul/lease.ts";
 import { ConfigError } from "./errors.ts";
@@ -30,15 +30,17 @@ export type RunOptions = {
   readonly json: boolean;
   readonly env?: NodeJS.ProcessEnv;
   readonly loadRecipe?: typeof loadRecipe;
+  readonly resolve?: Resolve;
 };
+
+type Loaded = Resolved & { readonly recipe: AnyRecipe };
 
 /** Runs the node until it is asked to stop and has stopped. Returns the exit code. Errors: ConfigError, UnavailableError. */
 export async function runNode(options: RunOptions): Promise<number> {
   const env = options.env ?? process.env;
-  const loaded = await loadConfig(options.file, {
-    env,
-    loadRecipe: options.loadRecipe ?? loadRecipe,
-  });
+  const resolved = await (options.resolve ?? resolveInChild)(options.file);
+  const recipe = await (options.loadRecipe ?? loadRecipe)(resolved.config.recipe);
+  const loaded = { ...resolved, recipe };
   const node = identityOf(loaded);
   const log = createLog({
     level: loaded.config.log.level,

@@ -23,6 +23,7 @@ export class Handle implements AsyncDisposable {
   #of = 0;
   #connecting = false;
   #lookError: string | null = null;
+  #silentSince: number | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -33,7 +34,7 @@ export class Handle implements AsyncDisposable {
   }
 
   processFacts(restartAt: number): ProcessFacts {
-    return { ...this.#parts.process.facts(), restartAt };
+    return { ...this.#parts.process.facts(), restartAt, silentSince: this.#silentSince };
   }
 
   /** The connection to the incarnation that runs now; null while there is none. */
@@ -60,12 +61,14 @@ export class Handle implements AsyncDisposable {
     try {
       const facts = await this.#mysqld.observe();
       this.#lookError = null;
+      this.#silentSince = null;
       return facts;
     } catch (error) {
       const why = messageOf(error);
       // Said once per reason: a server that hangs is asked again and again.
       if (why !== this.#lookError) this.#parts.log.warn("mysqld does not answer", { why });
       this.#lookError = why;
+      this.#silentSince ??= this.#parts.clock.now();
       return null;
     }
   }
@@ -98,9 +101,15 @@ export class Handle implements AsyncDisposable {
     }
   }
 
+  /** Closes our connections before an orderly stop; the next look opens new ones. */
+  async disconnect(): Promise<void> {
+    await this.#drop();
+  }
+
   async #drop(): Promise<void> {
     const mysqld = this.#mysqld;
     this.#mysqld = null;
+    this.#silentSince = null;
     if (mysqld !== null) await mysqld[Symbol.asyncDispose]();
   }
 

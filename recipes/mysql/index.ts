@@ -10,7 +10,7 @@ import { dsn } from "./verbs/dsn.ts";
 import { pause, resume } from "./verbs/pause.ts";
 import { status } from "./verbs/status.ts";
 import { switchover } from "./verbs/switchover.ts";
-import { view } from "./view.ts";
+import { SERVICE, serviceId, view } from "./view.ts";
 
 const mysql: Recipe<MysqlConfig, Observation, Action> = {
   name: "mysql",
@@ -18,8 +18,8 @@ const mysql: Recipe<MysqlConfig, Observation, Action> = {
   tools: [mysqlSpec],
   serverName: "mysqld",
   service: (config: MysqlConfig, node: NodeIdentity): Service => ({
-    id: `mysql-${node.cluster}-${node.name}`,
-    name: "mysql",
+    id: serviceId(node.cluster, node.name),
+    name: SERVICE,
     address: node.host,
     port: config.port,
     tags: [node.cluster],

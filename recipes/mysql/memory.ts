@@ -19,6 +19,7 @@ export type Memory = {
   promise: PromiseFacts;
   /** Null: not yet compared with what this uuid has promised according to Consul (S29). */
   amnesiac: boolean | null;
+  promisedHigh: number;
   /** plan.json is still there: this datadir has not been settled. */
   fresh: boolean;
   stopping: boolean;
@@ -39,6 +40,10 @@ export type Memory = {
   absentSince: Readonly<Record<string, number>>;
   /** gtid_executed of the last seconds, as primary. */
   heads: readonly { readonly at: number; readonly executed: string }[];
+  /** The last tick, on both clocks. */
+  tickedAt: { readonly mono: number; readonly wall: number } | null;
+  /** This process was paused, and no consistent read has confirmed since what it believes. */
+  doubtful: boolean;
   restartAt: number;
   quickExits: number;
   /** Highest state.ver at which the semi-sync flag was last set (§7). */
@@ -68,6 +73,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     datadir,
     promise,
     amnesiac: null,
+    promisedHigh: 0,
     fresh: false,
     stopping: false,
     stoppingSince: null,
@@ -86,6 +92,8 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     job: null,
     absentSince: {},
     heads: [],
+    tickedAt: null,
+    doubtful: false,
     restartAt: 0,
     quickExits: 0,
     flagVer: 0,

@@ -4,6 +4,7 @@ import type { Clock } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
 import { shouldAskLiveness } from "./core/detection.ts";
 import type { ConsulFacts, Observation, ServerFacts } from "./core/observation.ts";
+import { FRESH_MS } from "./core/policy.ts";
 import { isCandidate } from "./core/state.ts";
 import type { Handle } from "./handle.ts";
 import type { Memory } from "./memory.ts";
@@ -22,16 +23,24 @@ export type ObserveParts = {
 /** How far back `headBefore` looks: a node record is at most 2 s old when it is written, and read a little later. */
 const HEAD_AGE_MS = 2_500;
 const HEADS_KEPT = 16;
+/** The loop ticks at least every 1.5 s and no action takes longer than this: what is later was paused. */
+const PAUSE_MS = 5_000;
+/** A heartbeat that waits this long is not just slow (§3: the veto's and tier 2's own measure). */
+const BLOCKED_MS = 1_500;
+/** Records are read every 5 s while all is well: a healthy one never looks older than that and its own interval. */
+const SILENT_MS = 12_000;
 
 export async function observe(parts: ObserveParts): Promise<Observation> {
   const { memory, registry, handle, clock } = parts;
+  await readAfterPause(parts);
   const server = await handle.look();
   const peersMaxAge = peersWanted(memory, registry.facts(), server);
   if (peersMaxAge !== null) await registry.refreshPeers(peersMaxAge);
   await checkAmnesia(parts);
   remember(parts, server, clock.now());
   const now = clock.now();
-  const consul = registry.facts();
+  const facts = registry.facts();
+  const consul = memory.doubtful ? { ...facts, goodUntil: 0, reachable: false } : facts;
   const seen = assemble(parts, { now, server, consul });
   memory.candidateSince = isCandidate(seen) ? (memory.candidateSince ?? now) : null;
   registry.watchPromises(
@@ -40,13 +49,28 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   return { ...seen, candidateSince: memory.candidateSince };
 }
 
+/**
+ * §3, §6: after a tick that came far too late, or a jump of the wall clock (a suspended machine's monotonic clock stands
+ * still), nothing that was known of the lock counts until a consistent read of `state` says so.
+ */
+async function readAfterPause({ memory, registry, clock }: ObserveParts): Promise<void> {
+  const at = { mono: clock.now(), wall: Date.now() };
+  const before = memory.tickedAt;
+  memory.tickedAt = at;
+  if (before === null || memory.primacy === null) return;
+  const late = at.mono - before.mono > PAUSE_MS;
+  const jumped = Math.abs(at.wall - before.wall - (at.mono - before.mono)) > PAUSE_MS;
+  if (late || jumped || memory.doubtful) memory.doubtful = !(await registry.confirmState());
+}
+
 /** S29: a volume restored from a snapshot has an older promise than Consul remembers of this uuid. */
 async function checkAmnesia({ memory, registry }: ObserveParts): Promise<void> {
   if (memory.amnesiac !== null || memory.uuid === null || !registry.facts().loaded) return;
   await registry.refreshPeers(0);
   const { peersAgeMs } = registry.facts();
   if (peersAgeMs === null || peersAgeMs > 1_000) return;
-  memory.amnesiac = (registry.peer(memory.uuid)?.promised ?? 0) > memory.promise.epoch;
+  memory.promisedHigh = registry.peer(memory.uuid)?.promised ?? 0;
+  memory.amnesiac = memory.promisedHigh > memory.promise.epoch;
 }
 
 function assemble(
@@ -68,6 +92,7 @@ function assemble(
       stopping: memory.stopping,
       stoppingSince: memory.stoppingSince,
       amnesiac: memory.amnesiac ?? true,
+      promisedHigh: memory.promisedHigh,
     },
     policy: {
       acks: durability.acks,
@@ -112,9 +137,16 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
   if (memory.following !== null && server?.source?.io === "Yes") memory.sawPrimary = true;
   if (memory.primacy === null || server === null || state === undefined) return;
   const connected = new Set(server.dumpThreads.map((d) => d.uuid));
+  const waiting = memory.heartbeat.waitingSince;
+  const blocked = waiting !== null && now - waiting > BLOCKED_MS;
   const absent: Record<string, number> = {};
   for (const voter of state.voters) {
-    if (voter === memory.uuid || connected.has(voter)) continue;
+    if (voter === memory.uuid) continue;
+    const peer = consul.peers.find((p) => p.uuid === voter);
+    // A dump thread to a silent host lives on for minutes: its own word, or its silence, tells.
+    const silent = peer !== undefined && peer.ageMs > (blocked ? FRESH_MS : SILENT_MS);
+    const blind = blocked && peer !== undefined && peer.epoch === state.epoch && !peer.seesPrimary;
+    if (connected.has(voter) && !silent && !blind) continue;
     absent[voter] = memory.absentSince[voter] ?? now;
   }
   memory.absentSince = absent;
@@ -148,6 +180,7 @@ function settled(memory: Memory, consul: ConsulFacts, server: ServerFacts | null
   const state = consul.state?.value;
   if (state === undefined || server === null || memory.change !== null) return false;
   if (Object.keys(memory.absentSince).length > 0) return false;
+  if (memory.heartbeat.waitingSince !== null) return false;
   if (server.dumpThreads.some((d) => !state.voters.includes(d.uuid))) return false;
   return state.acks > 0;
 }

@@ -121,8 +121,10 @@ async function look(parts: Parts): Promise<void> {
   const { io, lastQueued } = await mysqld.receiver();
   if (memory.following !== following) return;
   const before = memory.sight;
-  const moved = lastQueued !== "" && lastQueued !== lastSeen.get(memory);
-  lastSeen.set(memory, lastQueued);
+  const known = lastSeen.get(following);
+  lastSeen.set(following, lastQueued);
+  // The first look after a FOLLOW may see what an older source sent.
+  const moved = known !== undefined && lastQueued !== known;
   const now = clock.now();
   const up = io === "Yes";
   memory.sight = {
@@ -136,7 +138,7 @@ async function look(parts: Parts): Promise<void> {
   await ask(parts, up);
 }
 
-const lastSeen = new WeakMap<Memory, string>();
+const lastSeen = new WeakMap<object, string>();
 
 async function ask(parts: Parts, up: boolean): Promise<void> {
   const { memory, clock, wake } = parts;

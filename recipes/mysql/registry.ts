@@ -32,6 +32,8 @@ type Parts = {
 type Leader = NonNullable<ConsulFacts["leader"]>;
 type Entry<T> = { readonly index: number; readonly value: T };
 
+const REREAD_EVERY_MS = 500;
+
 export class Registry implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #end = new AbortController();
@@ -40,6 +42,7 @@ export class Registry implements AsyncDisposable {
   #leader: Leader | null = null;
   #leaderFreeSince: number | null = null;
   #state: Entry<State> | null = null;
+  #opened: { readonly epoch: number; readonly at: number } | null = null;
   #initialize: string | null = null;
   #intents: readonly Intent[] = [];
   #paused = false;
@@ -52,11 +55,12 @@ export class Registry implements AsyncDisposable {
   >();
   #peersAt: number | null = null;
   #error: string | null = null;
+  readonly #rereading = new Set<"leader" | "state">();
 
   constructor(parts: Parts) {
     this.#parts = parts;
     const { keys } = parts;
-    this.#watch("leader", keys.leader, (entries) => this.#noteLeader(exact(entries, keys.leader)));
+    this.#watch("leader", keys.leader, (entries) => this.noteLeader(exact(entries, keys.leader)));
     this.#watch("state", keys.state, (entries) => this.noteState(exact(entries, keys.state)));
     this.#watch("initialize", keys.initialize, (entries) => {
       this.#initialize = exact(entries, keys.initialize)?.value ?? null;
@@ -87,29 +91,74 @@ export class Registry implements AsyncDisposable {
     this.#watches.push(watching);
   }
 
-  #noteLeader(entry: KvEntry | null): void {
-    // A watch that was under way may bring what was there before our own write.
-    if (entry !== null && this.#leader !== null && entry.index < this.#leader.index) return;
+  /** Our own write of `leader`, a read of it, or what its watch brought. */
+  noteLeader(entry: KvEntry | null): void {
+    if (this.#older(entry, this.#leader)) return this.#readAgain("leader");
+    this.#setLeader(entry);
+  }
+
+  #setLeader(entry: KvEntry | null): void {
     const value = entry === null ? null : parseLeader(entry.value);
     this.#leader = entry === null ? null : { index: entry.index, session: entry.session, value };
     const free = entry === null || entry.session === null;
     this.#leaderFreeSince = free ? (this.#leaderFreeSince ?? this.#parts.clock.now()) : null;
   }
 
-  /** Our own write of `leader`, or a read of it. */
-  noteLeader(entry: KvEntry | null): void {
-    this.#noteLeader(entry);
+  /** Our own write of `state`, or what its watch brought. */
+  noteState(entry: KvEntry | null): void {
+    if (this.#older(entry, this.#state)) return this.#readAgain("state");
+    this.setState(entry);
   }
 
-  /** Our own write of `state`, or a read of it. */
-  noteState(entry: KvEntry | null): void {
-    if (entry === null) {
-      this.#state = null;
-      return;
+  /** A consistent read of `state` is the truth, also when it goes back in time (§7 "Consul wiped or restored"). */
+  setState(entry: KvEntry | null): void {
+    const value = entry === null ? null : parseState(entry.value);
+    if (value?.phase === "open" && value.epoch !== this.#opened?.epoch)
+      this.#opened = { epoch: value.epoch, at: this.#parts.clock.now() };
+    this.#state = entry === null || value === null ? null : { index: entry.index, value };
+  }
+
+  /** When this node first read that the newest epoch is open, our clock; null: it has read none. */
+  openedAt(): number | null {
+    return this.#opened?.at ?? null;
+  }
+
+  /** Either a watch that was under way while we wrote, or a Consul that was restored: only a consistent read tells. */
+  #older(entry: KvEntry | null, known: { readonly index: number } | null): boolean {
+    return known !== null && (entry === null || entry.index < known.index);
+  }
+
+  #readAgain(what: "leader" | "state"): void {
+    if (this.#rereading.has(what)) return;
+    this.#rereading.add(what);
+    const { kv, keys, clock, wake } = this.#parts;
+    const signal = this.#end.signal;
+    const reread = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          const entry = await kv.get(keys[what], { consistent: true });
+          this.#rereading.delete(what);
+          if (what === "leader") this.#setLeader(entry);
+          else this.setState(entry);
+          return wake();
+        } catch (error) {
+          this.#error = messageOf(error);
+          await clock.sleep(REREAD_EVERY_MS, signal).catch(() => {}); // Aborted: the loop ends.
+        }
+      }
+    };
+    this.#watches.push(reread());
+  }
+
+  /** One consistent read of `state`; false when Consul does not answer it. */
+  async confirmState(): Promise<boolean> {
+    try {
+      this.setState(await this.#parts.kv.get(this.#parts.keys.state, { consistent: true }));
+      return true;
+    } catch (error) {
+      this.#error = messageOf(error);
+      return false;
     }
-    if (this.#state !== null && entry.index < this.#state.index) return;
-    const value = parseState(entry.value);
-    this.#state = value === null ? null : { index: entry.index, value };
   }
 
   noteInitialize(clusterId: string): void {
@@ -199,7 +248,7 @@ export class Registry implements AsyncDisposable {
       this.#loaded.has(name),
     );
     return {
-      reachable: lease.error === null && (lease.session === null || now < lease.goodUntil),
+      reachable: lease.session === null ? lease.error === null : now < lease.goodUntil,
       error: lease.error ?? this.#error,
       session: lease.session,
       goodUntil: lease.goodUntil,

@@ -1,6 +1,6 @@
 // The cluster as an operator sees it, from Consul alone: one row per node name, its newest uuid (DESIGN: `status`).
 // Works without any agent: what a node last said, and how long ago, is still the truth about what is known.
-import type { ClusterView, Kv } from "../../src/index.ts";
+import type { ClusterView, Directory, Kv } from "../../src/index.ts";
 import type { Intent, LeaderValue, NodeRecord, State } from "./core/observation.ts";
 import { keysOf, parseIntent, parseLeader, parseNode, parseState } from "./keys.ts";
 
@@ -18,12 +18,23 @@ export type Seen = {
 
 export type HistoryEntry = { readonly epoch: number; readonly node: string; readonly at: string };
 
+/** Name of every node's service in Consul. */
+export const SERVICE = "mysql";
+
+export function serviceId(cluster: string, node: string): string {
+  return `${SERVICE}-${cluster}-${node}`;
+}
+
 /** Epochs that `status` shows. */
 const HISTORY_SHOWN = 10;
 
-export async function see(kv: Kv, cluster: string): Promise<Seen> {
+export async function see(
+  { kv, directory }: { readonly kv: Kv; readonly directory: Directory },
+  cluster: string,
+): Promise<Seen> {
   const keys = keysOf(cluster);
-  const [leader, state, pause, nodes, intents, history] = await Promise.all([
+  const [alive, leader, state, pause, nodes, intents, history] = await Promise.all([
+    directory.instances(SERVICE, { passing: true }),
     kv.get(keys.leader),
     kv.get(keys.state),
     kv.get(keys.pause),
@@ -38,12 +49,31 @@ export async function see(kv: Kv, cluster: string): Promise<Seen> {
     leader: leader === null ? null : parseLeader(leader.value),
     locked: leader?.session != null,
     paused: pause !== null,
-    rows: newest(records).map((r) => ({ ...r, voter: value?.voters.includes(r.uuid) ?? false })),
+    rows: newest(records).map((r) => ({
+      ...(alive.some((i) => i.id === serviceId(cluster, r.node)) ? r : silenced(r)),
+      voter: value?.voters.includes(r.uuid) ?? false,
+    })),
     intents: intents.flatMap((entry) => parseIntent(entry.value) ?? []),
     history: history
       .map((entry) => JSON.parse(entry.value) as HistoryEntry)
       .toSorted((a, b) => b.epoch - a.epoch)
       .slice(0, HISTORY_SHOWN),
+  };
+}
+
+/** A node whose check does not pass: its record is what it said last, not what it is. */
+function silenced(record: NodeRecord): NodeRecord {
+  const role = record.stopped ? "stopped" : "unknown";
+  const says = record.stopped ? "stopped" : `no sign of life; last: ${record.says}`;
+  return {
+    ...record,
+    role,
+    state: role,
+    says,
+    pid: 0,
+    mysqldPid: null,
+    writable: false,
+    lagSeconds: null,
   };
 }
 
@@ -72,11 +102,11 @@ export function primaryOf(seen: Seen): Row | null {
 
 /** What `up` waits for: writable, and V and k as wished for this many nodes (defaults of the policy). */
 export async function view(
-  kv: Kv,
+  consul: { readonly kv: Kv; readonly directory: Directory },
   cluster: string,
   wished: { readonly nodes: number },
 ): Promise<ClusterView> {
-  const seen = await see(kv, cluster);
+  const seen = await see(consul, cluster);
   const primary = primaryOf(seen);
   const writable = primary?.writable === true && seen.locked;
   const voters = Math.min(wished.nodes, 3);
@@ -98,7 +128,7 @@ export async function view(
       name: r.node,
       host: r.host,
       port: r.port,
-      pid: r.pid,
+      pid: r.pid === 0 ? null : r.pid,
       serverPid: r.mysqldPid,
       controlSocket: r.controlSocket,
       role: r.role,

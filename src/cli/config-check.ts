@@ -14,3 +14,13 @@ export async function checkConfig(file: string, globals: Globals): Promise<numbe
   process.stdout.write(`${column([["VALUE", "IS", "FROM"], ...rows])}\n`);
   return 0;
 }
+
+/** The hidden verb behind `autopilot run` (src/config/resolve.ts): the resolved values, secrets included, on a pipe. */
+export async function resolveConfig(file: string): Promise<number> {
+  const { config, section, controlSocket } = await loadConfig(file, {
+    env: process.env,
+    loadRecipe,
+  });
+  process.stdout.write(JSON.stringify({ config, section, controlSocket }));
+  return 0;
+}

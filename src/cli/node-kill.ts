@@ -78,7 +78,7 @@ async function fromConsul(
 ): Promise<number | null> {
   const consul = connect(consulOf(cluster, process.env));
   try {
-    const view = await recipe.view(consul.kv, cluster.name, { nodes: cluster.nodes.length });
+    const view = await recipe.view(consul, cluster.name, { nodes: cluster.nodes.length });
     return view.nodes.find((node) => node.name === name)?.serverPid ?? null;
   } finally {
     consul.close();

@@ -134,10 +134,12 @@ function addOtherVerbs(program: Command, done: (code: number) => void): void {
       const { showEvents } = await import("./events.ts");
       done(await showEvents(command.optsWithGlobals()));
     });
-  program
-    .command("config")
-    .description("configuration files")
-    .exitOverride()
+  const config = program.command("config").description("configuration files").exitOverride();
+  config.command("resolve <file>", { hidden: true }).action(async (file: string) => {
+    const { resolveConfig } = await import("./config-check.ts");
+    done(await resolveConfig(file));
+  });
+  config
     .command("check <file>")
     .description("all problems at once, or every value with its origin")
     .action(async (file: string, _, command: Command) => {

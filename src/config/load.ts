@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import JSON5 from "json5";
+import type { ZodType } from "zod";
 import { ConfigError, messageOf } from "../errors.ts";
 import { overridesFrom, type Override } from "./environment.ts";
 import type { AnyRecipe, LoadRecipe } from "./load-recipe.ts";
@@ -34,7 +35,7 @@ type Tree = Record<string, unknown>;
 export async function loadConfig(file: string, sources: Sources): Promise<Loaded> {
   const written = readTree(file);
   const { recipe, problems: unknown } = await recipeOf(written, sources);
-  const schema = schemaWith(recipe);
+  const schema = schemaWith(recipe && { name: recipe.name, schema: await schemaOf(recipe) });
   const shape = shapeOf(schema);
   const { values: overrides, problems: misread } = overridesFrom(sources.env, shape);
   const tree = structuredClone(written);
@@ -94,6 +95,10 @@ async function recipeOf(
     if (!(error instanceof ConfigError)) throw error;
     return { recipe: null, problems: error.problems };
   }
+}
+
+function schemaOf({ schema }: AnyRecipe): Promise<ZodType> {
+  return typeof schema === "function" ? schema() : Promise.resolve(schema);
 }
 
 /** A second complaint about a path that was already complained about. */

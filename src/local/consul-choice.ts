@@ -1,6 +1,6 @@
 // Which Consul a local cluster speaks to: the embedded development agent, as a child of `up`, or a real one by URL.
-import { extname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
+import { CLI } from "../cli-path.ts";
 import { consulFromEnv, type Consul, type ConsulConfig } from "../consul/client.ts";
 import { ConfigError, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -8,7 +8,6 @@ import { realClock as clock } from "../runtime/clock.ts";
 import { makeSupervise, type Supervised } from "../runtime/supervisor.ts";
 import type { Cluster } from "./cluster-file.ts";
 
-const CLI = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url));
 // It answers within a quarter of a second; a machine that is very busy gets more.
 const START_WITHIN_MS = 15_000;
 const ASK_EVERY_MS = 100;

@@ -1,7 +1,7 @@
 // What `up` watches while the cluster runs: what each agent tells, for the table and the stream of events, and the
 // recipe's view of the whole cluster, until it is ready.
 import { UnavailableError } from "../errors.ts";
-import type { Kv } from "../ports.ts";
+import type { Directory, Kv } from "../ports.ts";
 import type { ClusterView, LocalNode } from "../recipe.ts";
 import type { AnyRecipe } from "../config/load-recipe.ts";
 import { makeAlarm } from "../runtime/alarm.ts";
@@ -65,7 +65,7 @@ export class NodeTable {
 }
 
 export type Watched = {
-  readonly kv: Kv;
+  readonly consul: { readonly kv: Kv; readonly directory: Directory };
   readonly recipe: AnyRecipe;
   readonly cluster: string;
   readonly nodes: number;
@@ -73,17 +73,17 @@ export type Watched = {
 
 /** The first view of a cluster that is ready. Rejects with the signal's reason. */
 export async function whenReady(watched: Watched, signal: AbortSignal): Promise<ClusterView> {
-  const { kv, recipe, cluster, nodes } = watched;
+  const { consul, recipe, cluster, nodes } = watched;
   const alarm = makeAlarm(clock);
   const over = new AbortController();
   const watching = AbortSignal.any([signal, over.signal]);
   const onChange = alarm.wake;
   // A failing watch backs off and goes on; the view below says the same more plainly.
-  const watch = kv.watch(`autopilot/${cluster}/`, { signal: watching, onChange, onError() {} });
+  const watch = consul.kv.watch(`autopilot/${cluster}/`, { signal: watching, onChange, onError() {} });
   try {
     for (;;) {
       signal.throwIfAborted();
-      const view = await recipe.view(kv, cluster, { nodes }).catch(unlessAway);
+      const view = await recipe.view(consul, cluster, { nodes }).catch(unlessAway);
       if (view?.ready) return view;
       await clock.sleep(LOOK_AT_MOST_EVERY_MS, signal);
       await alarm.wait(LOOK_AT_LEAST_EVERY_MS);

@@ -5,14 +5,14 @@
 //   still running: SIGKILL, said aloud
 import { messageOf } from "../errors.ts";
 import type { AnyRecipe } from "../config/load-recipe.ts";
-import type { Kv } from "../ports.ts";
+import type { Directory, Kv } from "../ports.ts";
 import { realClock as clock } from "../runtime/clock.ts";
 import type { Agents } from "./agents.ts";
 
 export type StopParts = {
   readonly agents: Agents;
   readonly recipe: AnyRecipe;
-  readonly kv: Kv;
+  readonly consul: { readonly kv: Kv; readonly directory: Directory };
   readonly cluster: string;
   readonly say: (line: string) => void;
   /** Aborts when the user asks a second time. */
@@ -44,11 +44,11 @@ export async function stopAll(parts: StopParts): Promise<void> {
 }
 
 /** False where nobody is writable (then there is no order to keep), or Consul does not take the wish. */
-async function wishRecorded({ recipe, kv, cluster, agents, say }: StopParts): Promise<boolean> {
+async function wishRecorded({ recipe, consul, cluster, agents, say }: StopParts): Promise<boolean> {
   const record = async (): Promise<boolean> => {
-    const view = await recipe.view(kv, cluster, { nodes: agents.running().length });
+    const view = await recipe.view(consul, cluster, { nodes: agents.running().length });
     if (!view.writable) return false;
-    await recipe.stopCluster(kv, cluster);
+    await recipe.stopCluster(consul.kv, cluster);
     return true;
   };
   const late = clock.sleep(WISH_WITHIN_MS).then(() => {

@@ -106,9 +106,8 @@ async function run(parts: Running): Promise<number> {
   const over = AbortSignal.any([signal, allGone.signal]);
   await tellWhenReady(parts, { agents, table, over });
   await until(over);
-  const { kv } = consul;
   const say = (line: string): void => show.progress(line);
-  await stopAll({ agents, recipe, kv, cluster: cluster.name, say, hurry: parts.hurry });
+  await stopAll({ agents, recipe, consul, cluster: cluster.name, say, hurry: parts.hurry });
   if (!signal.aborted) return endedByThemselves(exits);
   show.stopped();
   return 0;
@@ -141,7 +140,7 @@ async function tellWhenReady(
     show.warn(new UnavailableError("AP_UP_TIMEOUT", why));
   }, READY_WITHIN_MS);
   try {
-    const view = await whenReady({ kv: consul.kv, recipe, cluster: cluster.name, nodes }, over);
+    const view = await whenReady({ consul, recipe, cluster: cluster.name, nodes }, over);
     const told = readyNodes({ view, recipe, agents, cluster, dir });
     show.ready({ dir, consul: cluster.consul.url, nodes: told }, recipe.hints(view));
   } catch (error) {

@@ -94,6 +94,8 @@ export type Action = Reason &
         readonly others: readonly { readonly uuid: string; readonly serverId: number }[];
       }
     | { readonly do: "raise-acks"; readonly acks: number; readonly voters: readonly string[] }
+    /** What the server waits for goes back to what Consul says: a raise that nobody acknowledged, or that was overtaken. */
+    | { readonly do: "lower-acks"; readonly acks: number }
     | {
         readonly do: "commit-change";
         readonly kind: "remove" | "add" | "acks-up" | "acks-down" | "alone";

@@ -11,10 +11,16 @@ import {
 } from "./policy.ts";
 import { quorum } from "./state.ts";
 
+/** Milliseconds since the newest transaction of the primary, or since it is followed when none has come yet. */
+export function quietMs(o: Observation): number {
+  const since = o.sight.lastTransactionAt ?? o.following?.since ?? o.now;
+  return o.now - since;
+}
+
 /** For how long this voter has not seen the primary through replication; 0 while it sees it. */
 export function silentMs(o: Observation): number {
   const down = o.sight.receiverDownSince === null ? 0 : o.now - o.sight.receiverDownSince;
-  const quiet = o.sight.lastTransactionAt === null ? 0 : o.now - o.sight.lastTransactionAt;
+  const quiet = quietMs(o);
   return Math.max(down, quiet >= HEARTBEAT_LOST_MS ? quiet : 0);
 }
 
@@ -26,8 +32,7 @@ export function shouldAskLiveness(o: Observation): boolean {
   const { sight } = o;
   if (o.following === null) return false;
   if (sight.refused) return true;
-  const quiet = sight.lastTransactionAt === null ? 0 : o.now - sight.lastTransactionAt;
-  return Math.max(silentMs(o), quiet) >= ASK_LIVENESS_AFTER_MS;
+  return Math.max(silentMs(o), quietMs(o)) >= ASK_LIVENESS_AFTER_MS;
 }
 
 /** Tier 2: this voter has lost the primary: no replication and no /liveness. */
@@ -69,9 +74,9 @@ export type Failsafe = "stay" | "soft-fence" | "not-needed";
  * §3 "at the deadline": a heartbeat that started at t and was acknowledged by k voters proves that no newer primary was
  * open at t. With k = 0, confirmed, nobody can open without our own promise.
  */
-export function failsafe(o: Observation, state: State): Failsafe {
+export function failsafe(o: Observation, state: State | null): Failsafe {
   if (o.primacy === null || o.now < o.consul.goodUntil) return "not-needed";
-  if (state.acks === 0 && o.change === null && state.epoch === o.primacy.epoch) return "stay";
+  if (state?.acks === 0 && o.change === null && state.epoch === o.primacy.epoch) return "stay";
   const started = o.heartbeat.ackedStart;
   return started !== null && o.now - started <= FAILSAFE_WINDOW_MS ? "stay" : "soft-fence";
 }

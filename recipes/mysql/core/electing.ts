@@ -29,6 +29,21 @@ export function tryElection(o: Observation): readonly Action[] | null {
   ];
 }
 
+/**
+ * The lock is held by a session that this agent had before it was restarted: it would live on for its TTL, because the
+ * new agent passes the same check. Ending it is safe, because this mysqld is closed.
+ */
+export function endGhost(o: Observation): readonly Action[] | null {
+  const { leader, session } = o.consul;
+  if (session === null || leader === null || leader.session === null) return null;
+  if (leader.session === session || o.primacy !== null) return null;
+  if (leader.value?.held !== true || leader.value.uuid !== o.me.uuid) return null;
+  if (o.server !== null && !o.server.superReadOnly) return null;
+  return [
+    { do: "end-session", session: leader.session, why: "it is this node's own, from before" },
+  ];
+}
+
 function waitingFor(o: Observation, state: State): string {
   const value = o.consul.leader?.value;
   const who = value?.held === true ? value.node : "another node";

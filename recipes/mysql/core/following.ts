@@ -29,9 +29,11 @@ export function follow(o: Observation): readonly Action[] | null {
   if (state.epoch < o.promise.epoch)
     return hold(`promised epoch ${o.promise.epoch}: not following epoch ${state.epoch}`);
   const voter = state.voters.includes(o.me.uuid);
-  if (o.errant !== null && o.errant.primary === state.primary) return cannotFollow(o, voter);
+  if (!o.server.superReadOnly)
+    return [{ do: "kill-mysqld", why: "a replica that is not closed: somebody opened it" }];
   // A free lock with a published primary: it failed. Whoever may elect does, before anything is followed anew.
-  if (voter && o.consul.leader !== null && o.consul.leader.session === null) return null;
+  if (voter && o.consul.leader?.session == null) return null;
+  if (o.errant !== null && o.errant.primary === state.primary) return cannotFollow(o, voter);
   const target = addressOf(o, state.primary);
   const semiSync = voter;
   const { epoch, primary } = { epoch: state.epoch, primary: state.primary };
@@ -123,18 +125,22 @@ function joinIn(o: Observation, state: State): readonly Action[] | null {
   ];
 }
 
-/** The binary log that is needed is purged (ER_SOURCE_FATAL_ERROR_READING_BINLOG, ER_SOURCE_HAS_PURGED_REQUIRED_GTIDS). */
-const NEEDS_REBUILD = [1236, 1789, 13114, 13121];
+/** A receiver that ends right after its start would else be started a hundred times a second. */
+const REFOLLOW_EVERY_MS = 2_000;
 
 function healthy(o: Observation, state: State, voter: boolean): readonly Action[] | null {
   const source = o.server?.source;
   if (source == null) return [{ ...refollow(o, state), why: "no source is configured" }];
-  if (NEEDS_REBUILD.includes(source.ioErrno) && source.io === "No")
-    return hold(`cannot follow: ${source.ioError}`);
   if (source.sqlErrno !== 0 && source.sql === "No")
     return hold(`applier stopped: ${source.sqlError}`);
   if (source.sql === "No") return [{ do: "start-applier", why: "the applier is stopped" }];
-  if (source.io === "No") return [{ ...refollow(o, state), why: "the receiver is stopped" }];
+  if (source.io === "No") {
+    const error = source.ioError === "" ? "" : `: ${source.ioError}`;
+    // FOLLOW looks again at what the primary has purged, and decides on a rebuild (§5). Not in a hot loop.
+    if (o.following !== null && o.now - o.following.since < REFOLLOW_EVERY_MS)
+      return hold(`the receiver is stopped${error}`);
+    return [{ ...refollow(o, state), why: `the receiver is stopped${error}` }];
+  }
   const lag = source.lagSeconds === null ? "" : `, ${source.lagSeconds} s behind`;
   const what = source.io === "Yes" ? `following${lag}` : "connecting";
   return hold(`replica at epoch ${state.epoch}, ${voter ? "voter" : "not a voter"}, ${what}`);

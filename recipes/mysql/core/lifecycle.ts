@@ -1,6 +1,7 @@
 // From an empty directory to a running, closed server: found a cluster, or provision from a donor (PROTOCOL §7).
 // A half-made datadir is never used, a foreign one never touched.
 import { hold, type Action } from "./action.ts";
+import { endGhost } from "./electing.ts";
 import type { Observation, Peer } from "./observation.ts";
 import { FRESH_MS } from "./policy.ts";
 import { holdsLock } from "./state.ts";
@@ -54,6 +55,8 @@ function takeLockToFound(o: Observation): readonly Action[] {
   const { leader, session } = o.consul;
   if (o.me.stopping) return hold("stopping");
   if (session === null) return hold(`waiting for a Consul session: ${o.consul.error ?? "opening"}`);
+  const ghost = endGhost(o);
+  if (ghost !== null) return ghost;
   if (leader?.session != null) {
     const who = leader.value?.held === true ? leader.value.node : "another node";
     return hold(`waiting for ${who} to found the cluster`);
@@ -93,6 +96,9 @@ export function bestDonor(o: Observation): Peer | null {
   return replicas[0] ?? able.find((p) => p.uuid === state.primary) ?? null;
 }
 
+/** A replica that hangs is in nobody's way but an election's, which needs its promise. */
+const HANGS_AFTER_MS = 10_000;
+
 /** A server that is down is started, closed; one that hangs outside of an open primacy is replaced. */
 export function keepServerUp(o: Observation): readonly Action[] | null {
   if (!o.process.running) {
@@ -100,7 +106,13 @@ export function keepServerUp(o: Observation): readonly Action[] | null {
       return hold(`mysqld ended (${o.process.lastExit ?? "?"}): starting it again soon`);
     return [{ do: "start-mysqld", why: o.process.lastExit ?? "first start" }];
   }
-  if (o.server === null) return o.primacy === null ? hold("mysqld is starting") : null;
+  if (o.server === null) {
+    if (o.primacy !== null) return null;
+    const { silentSince } = o.process;
+    if (silentSince === null) return hold("mysqld is starting");
+    if (o.now - silentSince < HANGS_AFTER_MS) return hold("mysqld does not answer");
+    return [{ do: "kill-mysqld", why: "mysqld hangs: it has not answered for 10 s" }];
+  }
   if (o.server.clusterId !== null && o.server.clusterId !== o.datadir.clusterId)
     return [{ do: "kill-mysqld", why: "AP_DATADIR_OTHER_CLUSTER: the data names another cluster" }];
   if (o.fresh) return [{ do: "settle-datadir", why: "first start of a new datadir" }];

@@ -4,7 +4,7 @@ import type { Action } from "./action.ts";
 import { contains, gtidSet } from "./gtid.ts";
 import type { Change, Observation, Peer, ServerFacts, State } from "./observation.ts";
 import { FRESH_MS } from "./policy.ts";
-import { heldSet, short } from "./state.ts";
+import { heldSet, quorum, short } from "./state.ts";
 
 type Seen = {
   readonly o: Observation;
@@ -19,6 +19,7 @@ export function membershipStep(seen: Seen): readonly Action[] | null {
   const { o } = seen;
   if (o.change !== null) return continueChange(seen, o.change);
   return (
+    relax(seen) ??
     kickStrangers(seen) ??
     withoutAcks(seen) ??
     removeVoter(seen) ??
@@ -29,6 +30,10 @@ export function membershipStep(seen: Seen): readonly Action[] | null {
 
 const connected = (seen: Seen, uuid: string): boolean =>
   seen.server.dumpThreads.some((d) => d.uuid === uuid);
+
+/** A voter whose acknowledgements can arrive: a dump thread outlives a host that fell silent by many minutes. */
+const present = (seen: Seen, uuid: string): boolean =>
+  connected(seen, uuid) && seen.o.absentSince[uuid] === undefined;
 
 const peerOf = (seen: Seen, uuid: string): Peer | undefined =>
   seen.o.consul.peers.find((p) => p.uuid === uuid);
@@ -59,9 +64,21 @@ function continueChange(seen: Seen, change: Change): readonly Action[] {
   const acked = o.heartbeat.ackedStart;
   if (acked !== null && acked > change.since)
     return commit(seen, change, "a heartbeat that started after the local half is acknowledged");
-  return (
-    withoutAcks(seen) ?? [{ do: "hold", why: `${change.kind}: waiting for the barrier heartbeat` }]
-  );
+  if (change.kind === "acks-up" && o.now - change.since >= o.policy.aloneAfterMs) {
+    const why = `nobody acknowledges for ${change.acks}: back to ${seen.state.acks}`;
+    return [{ do: "lower-acks", acks: seen.state.acks, why }];
+  }
+  const why = `${change.kind}: waiting for the barrier heartbeat`;
+  return withoutAcks(seen) ?? [{ do: "hold", why }];
+}
+
+/** A server that waits for more than Consul says, with no change under way, does so for nothing. */
+function relax({ server, state }: Seen): readonly Action[] | null {
+  const { sourceEnabled, waitFor } = server.semiSync;
+  if (!sourceEnabled || waitFor < state.acks) return null; // Too few: primary.ts fences.
+  if (state.acks > 0 && waitFor === state.acks) return null;
+  const why = `the server waits for ${waitFor}, k is ${state.acks}`;
+  return [{ do: "lower-acks", acks: state.acks, why }];
 }
 
 /** Acks count only from V (I4): a semi-sync client outside V is disconnected. */
@@ -79,9 +96,11 @@ function kickStrangers(seen: Seen): readonly Action[] | null {
 function withoutAcks(seen: Seen): readonly Action[] | null {
   const { o, state } = seen;
   if (state.acks === 0) return null;
-  const useful = others(seen).filter((v) => connected(seen, v));
-  if (useful.length >= state.acks || o.policy.minAcks > useful.length) return null;
-  const gone = others(seen).filter((v) => !connected(seen, v));
+  const gone = others(seen).filter((v) => !present(seen, v));
+  const useful = others(seen).filter((v) => present(seen, v));
+  if (useful.length >= state.acks) return null;
+  // §7: a promoting primary may set V={me}, k=0 whatever minAcks says; it stays closed then (primary.ts).
+  if (o.primacy?.stage === "open" && o.policy.minAcks > useful.length) return null;
   const saidSo = gone.every((v) => {
     const peer = peerOf(seen, v);
     return peer !== undefined && (peer.stopped || peer.needsRebuild);
@@ -99,11 +118,34 @@ function withoutAcks(seen: Seen): readonly Action[] | null {
     } as const;
     return commit(seen, change, `only ${useful.length} voters acknowledge`);
   }
+  const down = stepDown(seen);
+  if (down !== null) return down;
   const cut = others(seen).flatMap((uuid) => {
     const serverId = serverIdOf(seen, uuid);
     return serverId === null ? [] : [{ uuid, serverId }];
   });
   return [{ do: "cut-all", others: cut, why: "no voter acknowledges: going on alone (minAcks 0)" }];
+}
+
+/**
+ * §3 "no acks": before it goes alone a primary makes room, where enough voters are well and only do not see it: the
+ * path to it is cut, and one of them can be acknowledged by the others. With fewer the successor could not be either.
+ */
+function stepDown(seen: Seen): readonly Action[] | null {
+  const { o, state } = seen;
+  if (o.primacy?.stage !== "open") return null;
+  const well = others(seen).filter((v) => {
+    const p = peerOf(seen, v);
+    if (p === undefined || p.ageMs > FRESH_MS || p.role !== "replica") return false;
+    return !p.seesPrimary && !p.stopping && !p.needsRebuild && !p.noFailover;
+  });
+  if (well.length < Math.max(quorum(state), state.acks + 1)) return null;
+  return [
+    {
+      do: "kill-mysqld",
+      why: `${well.length} voters are well and do not see this primary: stepping down`,
+    },
+  ];
 }
 
 /** §7 remove: gone for `dropVoterAfter`, stopped for good, or holding data that cannot follow. */
@@ -112,6 +154,7 @@ function removeVoter(seen: Seen): readonly Action[] | null {
   const doomed = others(seen).find((v) => {
     const peer = peerOf(seen, v);
     if (peer?.needsRebuild === true && !connected(seen, v)) return true;
+    if (peer?.amnesiac === true) return true;
     const since = o.absentSince[v];
     return since !== undefined && o.now - since >= o.policy.dropVoterAfterMs;
   });
@@ -144,6 +187,7 @@ function addVoter(seen: Seen): readonly Action[] | null {
       p.role === "replica" &&
       !p.stopping &&
       !p.needsRebuild &&
+      !p.amnesiac &&
       connected(seen, p.uuid) &&
       contains(heldSet(p), head),
   );

@@ -72,6 +72,8 @@ export type ProcessFacts = {
   readonly lastExit: string | null;
   /** Not to be started again before this, our clock: back-off of a server that ends soon after its start. */
   readonly restartAt: number;
+  /** Since when this incarnation, which has answered before, does not answer any more, our clock; null: it answers. */
+  readonly silentSince: number | null;
 };
 
 /** What stands in the node's data directory. */
@@ -173,6 +175,8 @@ export type NodeRecord = GtidFacts & {
   readonly stopped: boolean;
   readonly errant: string;
   readonly needsRebuild: boolean;
+  /** A voter whose promise does not count until it was removed from V and added anew (§2). */
+  readonly amnesiac: boolean;
   readonly priority: number;
   readonly noFailover: boolean;
   readonly since: string;
@@ -309,6 +313,8 @@ export type Me = {
   readonly stoppingSince: number | null;
   /** This voter cannot prove that its relay log survived (§2 amnesia rule). */
   readonly amnesiac: boolean;
+  /** What Consul remembers that this uuid has promised: never published lower (S29). */
+  readonly promisedHigh: number;
 };
 
 export type Observation = {
@@ -342,6 +348,8 @@ export type Observation = {
     readonly epoch: number;
     readonly primary: string;
     readonly semiSync: boolean;
+    /** When FOLLOW was done, our clock. */
+    readonly since: number;
   } | null;
   readonly heartbeat: HeartbeatFacts;
   readonly sight: PrimarySight;

@@ -4,7 +4,7 @@ import { failsafe, serverHangs } from "./detection.ts";
 import { membershipStep } from "./membership.ts";
 import type { Observation, Primacy, ServerFacts, State } from "./observation.ts";
 import { MARKER_WITHIN_MS } from "./policy.ts";
-import { holdsLock, short } from "./state.ts";
+import { holdsLock, quorum, short } from "./state.ts";
 import { switchover } from "./switchover.ts";
 
 /** §4 last paragraph: any exit of the primary's mysqld ends its epoch; the lock is released at once. */
@@ -15,8 +15,9 @@ export function endPrimacy(o: Observation): readonly Action[] | null {
   const why = `mysqld ended: ${process.lastExit ?? "unknown"}`;
   if (holdsLock(o))
     return [
-      { do: "release-lock", prefer: null, closed: true, gaveUp: false, why },
+      // First, so that a Consul that is away cannot hold up what comes next for this node.
       { do: "end-primacy", why },
+      { do: "release-lock", prefer: null, closed: true, gaveUp: false, why },
     ];
   return [{ do: "end-primacy", why }];
 }
@@ -26,12 +27,13 @@ export function bePrimary(o: Observation): readonly Action[] | null {
   if (primacy === null) return null;
   if (serverHangs(o))
     return [{ do: "kill-mysqld", why: "mysqld hangs: new logins or local writes do not return" }];
-  if (o.server === null) return hold("primary: mysqld does not answer this look");
   const entry = o.consul.state;
+  const first =
+    guard(primacy, o.server, entry?.value ?? null) ?? keepLock(o, primacy, entry?.value ?? null);
+  if (first !== null) return first;
+  if (o.server === null) return hold("primary: mysqld does not answer this look");
   if (entry === null) return hold("primary: no state in Consul");
   return (
-    keepLock(o, primacy, entry.value) ??
-    guard(primacy, o.server, entry.value) ??
     reachOpen(o, primacy, entry.value) ??
     switchover(o, primacy, entry.value) ??
     members(o, o.server, entry) ??
@@ -40,7 +42,7 @@ export function bePrimary(o: Observation): readonly Action[] | null {
 }
 
 /** §3: a session that vanished is replaced without touching `state`; without Consul the failsafe judges. */
-function keepLock(o: Observation, primacy: Primacy, state: State): readonly Action[] | null {
+function keepLock(o: Observation, primacy: Primacy, state: State | null): readonly Action[] | null {
   if (primacy.stage === "drained" || primacy.stage === "draining") return null;
   const judged = failsafe(o, state);
   if (judged === "soft-fence")
@@ -51,7 +53,8 @@ function keepLock(o: Observation, primacy: Primacy, state: State): readonly Acti
       },
     ];
   if (judged === "stay") {
-    const proof = state.acks === 0 ? "nobody else may open (k = 0)" : "heartbeats are acknowledged";
+    const proof =
+      state?.acks === 0 ? "nobody else may open (k = 0)" : "heartbeats are acknowledged";
     return hold(`primary at epoch ${primacy.epoch} by failsafe: Consul is away, ${proof}`);
   }
   if (holdsLock(o)) return null;
@@ -60,6 +63,10 @@ function keepLock(o: Observation, primacy: Primacy, state: State): readonly Acti
     return hold("primary: another node holds the lock and has not raised the epoch yet");
   if (o.consul.session === null || !o.consul.reachable)
     return hold("primary: waiting for a Consul session");
+  const lost = o.consul.lost.filter((l) => state?.voters.includes(l.uuid) === true);
+  // They ended our session on purpose (§3 tier 2): taking the lock back at once would keep them from electing.
+  if (state !== null && state.voters.length > 1 && lost.length >= quorum(state))
+    return hold("primary: enough voters have lost this node, the lock is theirs");
   return [
     {
       do: "reacquire",
@@ -70,21 +77,35 @@ function keepLock(o: Observation, primacy: Primacy, state: State): readonly Acti
 }
 
 /** What must never be seen on a primary: then it is fenced, whatever else it was about to do. */
-function guard(primacy: Primacy, server: ServerFacts, state: State): readonly Action[] | null {
-  const armed = server.semiSync.sourceEnabled && server.semiSync.waitFor >= state.acks;
+function guard(
+  primacy: Primacy,
+  server: ServerFacts | null,
+  state: State | null,
+): readonly Action[] | null {
+  const fence = (why: string): readonly Action[] => [{ do: "kill-mysqld", why }];
+  // A drain is one action: whoever still sees it under way sees one that failed in the middle.
+  if (primacy.stage === "draining") return fence("a drain ended neither open nor closed");
+  if (server === null || state === null) return null;
+  const { sourceEnabled, waitFor, sourceActive } = server.semiSync;
+  const armed = sourceEnabled && waitFor >= state.acks;
   // S3: a source that fell back to asynchronous acknowledges what nobody else has.
-  if (state.acks > 0 && (!armed || (primacy.stage === "open" && !server.semiSync.sourceActive)))
-    return [
-      { do: "kill-mysqld", why: "semi-sync is off on a primary that needs acknowledgements" },
-    ];
+  if (state.acks > 0 && (!armed || (primacy.stage === "open" && !sourceActive)))
+    return fence("semi-sync is off on a primary that needs acknowledgements");
   if (primacy.stage === "open" && server.superReadOnly)
-    return [{ do: "kill-mysqld", why: "closed by somebody else: this epoch ends" }];
+    return fence("closed by somebody else: this epoch ends");
   return null;
 }
 
 /** Steps 9 and 10. */
 function reachOpen(o: Observation, primacy: Primacy, state: State): readonly Action[] | null {
   const { epoch } = primacy;
+  if (primacy.stage === "open" && state.phase !== "open" && holdsLock(o))
+    return [{ do: "open", epoch, why: "Consul has not learnt yet that this primary is open" }];
+  const unmarked = primacy.stage === "published" || primacy.stage === "marking";
+  if (unmarked && o.now - primacy.since >= MARKER_WITHIN_MS) {
+    const why = "nobody acknowledged the marker within 30 s: anyone may start the next epoch";
+    return [{ do: "kill-mysqld", why }];
+  }
   if (primacy.stage === "published")
     return [
       {
@@ -94,19 +115,10 @@ function reachOpen(o: Observation, primacy: Primacy, state: State): readonly Act
         why: "published: the marker has to be acknowledged",
       },
     ];
-  if (primacy.stage === "marked") {
-    // minAcks: a primary that may not go on alone stays closed until somebody acknowledges (§7).
-    if (state.acks < Math.min(o.policy.minAcks, o.policy.acks)) return null;
-    return [{ do: "open", epoch, why: `marker ${epoch} is acknowledged by ${state.acks}` }];
-  }
-  if (primacy.stage !== "marking") return null;
-  if (o.now - primacy.since < MARKER_WITHIN_MS) return null;
-  return [
-    {
-      do: "kill-mysqld",
-      why: "nobody acknowledged the marker within 30 s: anyone may start the next epoch",
-    },
-  ];
+  if (primacy.stage !== "marked") return null;
+  // minAcks: a primary that may not go on alone stays closed until somebody acknowledges (§7).
+  if (state.acks < Math.min(o.policy.minAcks, o.policy.acks)) return null;
+  return [{ do: "open", epoch, why: `marker ${epoch} is acknowledged by ${state.acks}` }];
 }
 
 function members(
@@ -129,8 +141,10 @@ function admit(o: Observation, server: ServerFacts, state: State): readonly Acti
       return [{ do: "drop-intent", intent: intent.id, why: "asked of an older epoch" }];
     const voter = state.voters.includes(intent.uuid);
     if (!voter && intent.ver < state.ver) continue;
-    if (server.semiSync.clients < state.acks) continue;
     const { serverId, uuid } = intent;
+    // S22 is about making one; an unlock is local and waits for nobody.
+    const known = server.accounts.some((a) => a.serverId === serverId);
+    if (!known && server.semiSync.clients < state.acks) continue;
     return [
       { do: "admit", intent: intent.id, serverId, uuid, why: `${intent.by} asks to replicate` },
     ];

@@ -19,6 +19,7 @@ import { writePromise } from "../mysqld/promise.ts";
 import { provisionByClone } from "../mysqld/provision.ts";
 import {
   commitNoted,
+  consistentState,
   crashPoint,
   mysqldOf,
   sessionOf,
@@ -184,6 +185,9 @@ export const data = {
 
   "set-aside": async (hands, { why }) => {
     const { memory, node } = hands;
+    const state = await consistentState(hands);
+    // The one action that takes data out of service: only with an open primary, and never a voter's (§7).
+    if (state?.value.phase !== "open" || state.value.voters.includes(uuidOf(hands))) return;
     await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
     const where = await setAside(node.dir, why);
     hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);

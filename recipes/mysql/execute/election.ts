@@ -1,9 +1,10 @@
 // Election and promotion, the effects (PROTOCOL §4). Each step re-checks its precondition where it takes effect:
 // in the transaction that writes it, or by a consistent read right before.
-import { InvariantError, messageOf, type KvOp } from "../../../src/index.ts";
+import { ConflictError, InvariantError, messageOf, type KvOp } from "../../../src/index.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
 import { MARKER_WITHIN_MS } from "../core/policy.ts";
 import type { LeaderValue, PromiseRecord } from "../core/observation.ts";
+import { leaf } from "../keys.ts";
 import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
 import { markerUuidOf } from "../mysqld/marker.ts";
 import { writePromise } from "../mysqld/promise.ts";
@@ -95,7 +96,11 @@ export const election = {
       { do: "lock", key: keys.leader, value, session: sessionOf(hands) },
       { do: "cas", key: keys.state, value: JSON.stringify(next), index },
     ]);
-    if (!done.ok) return;
+    if (!done.ok) {
+      // Somebody was faster, or our session is gone: not at once again.
+      hands.memory.gaveUp = { at: hands.clock.now(), times: hands.memory.gaveUp?.times ?? 1 };
+      return;
+    }
     await lease.hold({ key: keys.leader, value });
     hands.announce("electing", `${hands.node.name} starts the election of epoch ${next.epoch}`);
     crashPoint("elect:epoch");
@@ -157,12 +162,11 @@ export const election = {
   },
 
   mark: async (hands, { epoch, voters }) => {
-    const { memory, registry, clock, wake } = hands;
+    const { memory, clock, wake } = hands;
     const mysqld = mysqldOf(hands);
-    await registry.refreshPeers(1_000);
+    const ids = await serverIdsOf(hands, voters);
     await mysqld.liftSuperReadOnly();
     const { accounts } = await mysqld.observe();
-    const ids = voters.flatMap((uuid) => registry.peer(uuid)?.serverId ?? []);
     const wrong = (locked: boolean) =>
       accounts.filter((a) => a.locked === locked && ids.includes(a.serverId) === locked);
     // Only what is not as it should be: a lock that is set anew costs every login that is under way.
@@ -173,7 +177,7 @@ export const election = {
     });
     const primacy = memory.primacy;
     if (primacy === null || primacy.epoch !== epoch) return;
-    const marking = { ...primacy, stage: "marking", since: clock.now() } as const;
+    const marking = { ...primacy, stage: "marking" } as const;
     memory.primacy = marking;
     void mysqld
       .mark(markerOf(hands), epoch, MARKER_WITHIN_MS)
@@ -182,8 +186,11 @@ export const election = {
         if (memory.primacy !== marking) return;
         memory.primacy = { ...marking, stage: "marked", since: clock.now() };
       })
-      // The stage stays "marking": its own limit ends it (§4 step 9).
-      .catch((error: unknown) => hands.log.warn("marker", { why: messageOf(error) }))
+      // Tried again until the 30 s since publication are over: a GTID that is there already is skipped by the server.
+      .catch((error: unknown) => {
+        hands.log.warn("marker", { why: messageOf(error) });
+        if (memory.primacy === marking) memory.primacy = { ...marking, stage: "published" };
+      })
       .finally(wake);
   },
 
@@ -194,16 +201,20 @@ export const election = {
       state !== null && state.value.epoch === epoch && state.value.primary === memory.uuid;
     if (!mine || memory.primacy?.epoch !== epoch) return;
     await mysqldOf(hands).open();
-    memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
+    const again = memory.primacy.stage === "open";
+    if (!again) memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
     memory.gaveUp = null;
-    await writeState(hands, opened(state.value), state.index);
+    const known = await writeState(hands, opened(state.value), state.index);
+    if (!known.ok) return;
     crashPoint("elect:opened");
     hands.announce("opened", `${node.name} is primary at epoch ${epoch}`, {
       epoch,
       voters: state.value.voters.map(short),
       acks: state.value.acks,
     });
-    await settle(hands, epoch, state.value.voters);
+    await settle(hands, epoch, state.value.voters).catch((error: unknown) =>
+      hands.log.warn("history", { why: messageOf(error) }),
+    );
     void hands.hook("promoted", { AUTOPILOT_EPOCH: String(epoch), AUTOPILOT_NODE: node.name });
   },
 
@@ -221,10 +232,25 @@ export const election = {
       await killMysqld(hands);
       return;
     }
-    const taken = await takeLock(hands, epoch);
-    if (taken) hands.announce("reacquired", `the lock of epoch ${epoch} is held again`);
+    if (!(await takeLock(hands, epoch)))
+      throw new ConflictError("AP_VERB_FAILED", "another node has taken the lock");
+    hands.announce("reacquired", `the lock of epoch ${epoch} is held again`);
   },
 } satisfies Partial<Executors>;
+
+/** server_ids of these uuids, from the keys that claimed them. Errors: a voter without one must not be locked out. */
+async function serverIdsOf(hands: Hands, voters: readonly string[]): Promise<readonly number[]> {
+  const entries = await hands.kv.list(hands.keys.serverIds);
+  const claimed = entries.map((entry) => ({
+    serverId: Number(leaf(entry)),
+    uuid: (JSON.parse(entry.value) as { uuid: string }).uuid,
+  }));
+  return voters.map((voter) => {
+    const found = claimed.find((claim) => claim.uuid === voter);
+    if (found !== undefined) return found.serverId;
+    throw new ConflictError("AP_VERB_FAILED", `voter ${short(voter)} has no server_id in Consul`);
+  });
+}
 
 /** History of the epoch, and what older epochs have left in Consul; nothing waits for it, nothing depends on it. */
 async function settle(hands: Hands, epoch: number, voters: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 // A replica's effects: FOLLOW (PROTOCOL §5), its semi-sync flag, its word that the primary is lost (§3 tier 2).
-import { UnavailableError } from "../../../src/index.ts";
+import { UnavailableError, messageOf } from "../../../src/index.ts";
 import {
   contains,
   formatGtidSet,
@@ -14,9 +14,18 @@ import { heldSet, short } from "../core/state.ts";
 import { NO_SIGHT } from "../memory.ts";
 import { readPeerSets } from "../mysqld/peer.ts";
 import { writePromise } from "../mysqld/promise.ts";
+import { markerOf } from "./election.ts";
 import { consistentState, mysqldOf, uuidOf, type Executors, type Hands } from "./hands.ts";
 
-type Source = { readonly host: string; readonly port: number; readonly primary: string };
+type Source = {
+  readonly host: string;
+  readonly port: number;
+  readonly primary: string;
+  readonly epoch: number;
+};
+
+/** Between two looks at what seems errant: a group commit is over by then. */
+const SECOND_LOOK_MS = 300;
 
 /** What of ours the primary lacks, apart from its own transactions (S21: group commit may show those here first). */
 async function extra(
@@ -30,12 +39,14 @@ async function extra(
       "AP_MYSQLD_TIMEOUT",
       `${source.host}:${source.port} is ${short(theirs.uuid)}, not ${short(source.primary)}`,
     );
-  const errant = without(subtract(heldSet(mine), gtidSet(theirs.executed)), source.primary);
+  // The primary may wait for exactly our acknowledgement of its marker (S10).
+  const known = union(gtidSet(theirs.executed), gtidSet(`${markerOf(hands)}:${source.epoch}`));
+  const errant = without(subtract(heldSet(mine), known), source.primary);
   if (!isEmpty(errant)) {
     const gtids = formatGtidSet(errant);
     return { gtids, why: `has transactions that the primary lacks: ${gtids}` };
   }
-  if (!contains(union(heldSet(mine), gtidSet("")), gtidSet(theirs.purged))) {
+  if (!contains(heldSet(mine), gtidSet(theirs.purged))) {
     const gtids = formatGtidSet(subtract(gtidSet(theirs.purged), heldSet(mine)));
     return { gtids, why: `the primary has purged what this node lacks: ${gtids}` };
   }
@@ -58,17 +69,31 @@ export const following = {
     const mysqld = mysqldOf(hands);
     const mine = await mysqld.stopReceiver();
     // A second look: what was only in flight is there now (S21).
-    const found = (await extra(hands, action, mine)) && (await extra(hands, action, mine));
+    const first = await extra(hands, action, mine);
+    if (first !== null) await clock.sleep(SECOND_LOOK_MS);
+    const found = first === null ? null : await extra(hands, action, mine);
     if (found !== null) {
       memory.errant = { primary, ...found };
       hands.announce("errant", `cannot follow epoch ${epoch}: ${found.why}`);
       return;
     }
     const flag = semiSync && (await inVoters(hands, epoch));
-    await mysqld.follow(action, { serverId: memory.serverId ?? 0 }, flag);
+    const { armed } = await mysqld.follow(action, { serverId: memory.serverId ?? 0 }, flag);
+    if (armed)
+      void mysqld.disarmReplica().catch((error: unknown) => {
+        // FOLLOW anew tries again: a replica whose own applier waits for acknowledgements would fall behind.
+        memory.following = null;
+        hands.log.warn("semi-sync source half", { why: messageOf(error) });
+      });
     memory.errant = null;
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
-    memory.following = { epoch, primary, semiSync: flag };
+    memory.following = { epoch, primary, semiSync: flag, since: clock.now() };
+    // Outside of V nothing that it has forgotten can count: from here on its promises are whole again (§2).
+    const voters = registry.facts().state?.value.voters ?? [];
+    if (!voters.includes(uuidOf(hands))) {
+      memory.amnesiac = false;
+      memory.promisedHigh = 0;
+    }
     memory.flagVer = registry.facts().state?.value.ver ?? 0;
     hands.announce("following", `follows ${action.host}:${action.port} at epoch ${epoch}`);
   },

@@ -78,7 +78,7 @@ export async function consistentState(
   hands: Hands,
 ): Promise<{ readonly value: State; readonly index: number } | null> {
   const entry = await hands.kv.get(hands.keys.state, { consistent: true });
-  hands.registry.noteState(entry);
+  hands.registry.setState(entry);
   const value = entry === null ? null : parseState(entry.value);
   return entry === null || value === null ? null : { value, index: entry.index };
 }

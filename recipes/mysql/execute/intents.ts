@@ -11,6 +11,8 @@ import { killMysqld } from "./server.ts";
 /** Shorter than the 5 s after which the lease keeper takes the loop for dead. */
 const DRAIN_MS = 3_000;
 const CATCH_UP_MS = 3_000;
+/** A node that wrote no record for this long (each writes every 2 s) does not stop with the others. */
+const SILENT_FOR_GOOD_MS = 10_000;
 
 async function answer(
   hands: Hands,
@@ -19,10 +21,13 @@ async function answer(
 ): Promise<void> {
   const intent = hands.registry.intent(id);
   if (intent === undefined) return;
-  const { memory, clock } = hands;
+  const { memory, registry } = hands;
   const at = new Date().toISOString();
+  const opened = registry.openedAt();
   const stoodStillMs =
-    outcome.ok && memory.drainedAt !== null ? Math.round(clock.now() - memory.drainedAt) : null;
+    outcome.ok && memory.drainedAt !== null && opened !== null
+      ? Math.round(opened - memory.drainedAt)
+      : null;
   const answered: Intent = { ...intent, outcome: { ...outcome, at, stoodStillMs } };
   await hands.kv.commit([
     { do: "set", key: hands.keys.intent(id), value: JSON.stringify(answered) },
@@ -92,6 +97,21 @@ export const intents = {
         (error: unknown) => hands.log.warn("release", { err: error }),
       );
     }
+    await lastOneOut(hands);
     hands.memory.stopped = true;
   },
 } satisfies Partial<Executors>;
+
+/** The wish that the whole cluster stops ends with the last node: the next start is a new wish. */
+async function lastOneOut(hands: Hands): Promise<void> {
+  const { registry, memory } = hands;
+  if (registry.intent("stop-cluster") === undefined) return;
+  await registry.refreshPeers(0);
+  const { peers, peersAgeMs } = registry.facts();
+  if (peersAgeMs === null || peersAgeMs > 1_000) return;
+  const others = peers.filter((peer) => peer.uuid !== memory.uuid);
+  if (!others.every((peer) => peer.stopped || peer.ageMs > SILENT_FOR_GOOD_MS)) return;
+  await dropIntent(hands, "stop-cluster").catch((error: unknown) =>
+    hands.log.warn("the wish to stop stays in Consul", { err: error }),
+  );
+}

@@ -61,6 +61,13 @@ export const membership = {
     };
   },
 
+  "lower-acks": async (hands, { acks }) => {
+    const mysqld = mysqldOf(hands);
+    if (acks === 0) await mysqld.releaseWaiters();
+    else await mysqld.setAcks(acks);
+    hands.memory.change = null;
+  },
+
   "commit-change": async (hands, action) => {
     const { memory, clock } = hands;
     const { kind, uuid, voters, acks } = action;

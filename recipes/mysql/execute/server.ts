@@ -86,6 +86,8 @@ export const server = {
     // §6: mysqld must never get SIGTERM while clients could still be told OK (S5).
     const cut = mysqld !== null && (await killClients(hands));
     if (cut) {
+      // mysqld waits up to 10 s for connections that are not closed, ours too (measured).
+      await handle.disconnect();
       const stop = handle.process().stop({ termFirst: true, graceMs: SHUTDOWN_GRACE_MS });
       await alive(hands, stop);
     } else await killMysqld(hands);

@@ -81,6 +81,9 @@ export async function cutReplicas(
   }
 }
 
+/** As often as clients may reconnect between two looks; with a closed or gated server the second finds nobody new. */
+const KILL_PASSES = 20;
+
 /**
  * KILLs everybody's connections but `ours` and replicas', again until a look finds nobody new. Does not wait for their
  * threads: one that waits for an acknowledgement stays (S7), but its client is cut off.
@@ -91,14 +94,15 @@ export async function killClients(
   ours: ReadonlySet<number>,
 ): Promise<ReadonlySet<number>> {
   const killed = new Set<number>();
-  for (;;) {
+  for (let pass = 0; pass < KILL_PASSES; pass++) {
     const victims = (await clients(sql)).filter(
       (client) => !client.dumps && !ours.has(client.id) && !killed.has(client.id),
     );
-    if (victims.length === 0) return killed;
+    if (victims.length === 0) break;
     await kill(sql, victims);
     for (const { id } of victims) killed.add(id);
   }
+  return killed;
 }
 
 export function pause(ms: number): Promise<void> {

@@ -17,9 +17,11 @@ const LOOK_EVERY_MS = 10;
 export async function softFence(lines: Lines): Promise<boolean> {
   try {
     return await lines.admin.use(OFFLINE_MS, async (sql) => {
+      // Cuts everybody without CONNECTION_ADMIN first: a client that waits sees its connection end.
       await sql.rows("SET GLOBAL offline_mode = ON", OFFLINE_MS);
       await sql.rows("SET GLOBAL super_read_only = ON", LIMIT_MS);
-      return await isClosed(sql, lines.ours(), performance.now() + OFFLINE_MS);
+      const ours = lines.ours();
+      return await isClosed(sql, (id) => !ours.has(id), performance.now() + OFFLINE_MS);
     });
   } catch {
     return false; // whatever the reason: not known to be closed, so the caller kills it
@@ -42,16 +44,19 @@ export async function drain(lines: Lines, limitMs: number): Promise<boolean> {
 async function tryDrain(lines: Lines, over: number): Promise<string | null> {
   const left = (): number => Math.max(1, over - performance.now());
   await using sql = await lines.fresh(Math.min(LIMIT_MS, left()));
+  const { id } = sql;
+  let set = false;
   try {
     await setReadOnly(lines, sql, left());
     await sql.rows("SET GLOBAL super_read_only = ON", left());
-    await lines.admin.use(LIMIT_MS, (admin) => killClients(admin, lines.ours()));
-    return (await isClosed(sql, lines.ours(), over)) ? null : "somebody is left";
+    set = true;
   } finally {
     // A SET that we gave up would still close the server later, behind our back.
-    const { id } = sql;
-    if (sql.closed) await lines.admin.use(LIMIT_MS, (admin) => endStatement(admin, id));
+    if (!set) await lines.admin.use(LIMIT_MS, (admin) => endStatement(admin, id));
   }
+  // Cut once, to make them look for the new primary; who comes back meanwhile can only read.
+  const killed = await lines.admin.use(LIMIT_MS, (admin) => killClients(admin, lines.ours()));
+  return (await isClosed(sql, (client) => killed.has(client), over)) ? null : "somebody is left";
 }
 
 /** KILLs the connection and sees it gone: only then what it was setting stays as it is. */
@@ -91,21 +96,40 @@ export async function undrain(lines: Lines): Promise<void> {
   });
 }
 
+/**
+ * For a stop. On an open server new clients are kept out first: one that wrote after the last KILL would wait, and a
+ * mysqld that shuts down answers OK (S5). Nothing undoes that but the stop.
+ */
 export async function killAllClients(lines: Lines): Promise<void> {
-  await lines.admin.use(LIMIT_MS, (sql) => killClients(sql, lines.ours()));
+  await lines.admin.use(LIMIT_MS, async (sql) => {
+    const [row] = await sql.rows("SELECT @@GLOBAL.super_read_only AS closed", LIMIT_MS);
+    if (row?.["closed"] !== 1) await keepOut(sql);
+    await killClients(sql, lines.ours());
+  });
 }
 
-/** Both switches are ON, no commit waits, and no client is left but ours and replicas. Looks until it is so, or `over`. */
-async function isClosed(sql: Sql, ours: ReadonlySet<number>, over: number): Promise<boolean> {
+/** Replicas may still acknowledge: they keep their connections, which fill the server. Without any, nobody gets in. */
+async function keepOut(sql: Sql): Promise<void> {
+  const serves = (await clients(sql)).some((client) => client.dumps);
+  const gate = serves ? "SET GLOBAL max_connections = 1" : "SET GLOBAL offline_mode = ON";
+  await sql.rows(gate, LIMIT_MS);
+}
+
+/** Both switches are ON, no commit waits, and none of these clients is left. Looks until it is so, or `over`. */
+async function isClosed(
+  sql: Sql,
+  matters: (clientId: number) => boolean,
+  over: number,
+): Promise<boolean> {
   for (;;) {
     const [row] = await sql.rows(
       "SELECT @@GLOBAL.read_only AS read_only, @@GLOBAL.super_read_only AS super_read_only",
       LIMIT_MS,
     );
     const { waitSessions } = await semiSyncStatus(sql, LIMIT_MS);
-    const others = (await clients(sql)).filter((c) => !c.dumps && !ours.has(c.id));
     const set = row?.["read_only"] === 1 && row["super_read_only"] === 1;
-    if (set && waitSessions === 0 && others.length === 0) return true;
+    const somebody = (await clients(sql)).some((client) => !client.dumps && matters(client.id));
+    if (set && waitSessions === 0 && !somebody) return true;
     if (performance.now() > over) return false;
     await pause(LOOK_EVERY_MS);
   }

@@ -21,7 +21,16 @@ export interface Mysqld extends AsyncDisposable {
    */
   stopReceiver(): Promise<GtidFacts>;
   /** PROTOCOL §5: receiver options only while the applier runs; semi-sync flag before START REPLICA IO_THREAD. */
-  follow(source: SourceAddress, account: ReplicationAccount, semiSync: boolean): Promise<void>;
+  follow(
+    source: SourceAddress,
+    account: ReplicationAccount,
+    semiSync: boolean,
+  ): Promise<{
+    /** Its semi-sync source half is still ON, from its time as primary: disarmReplica is due. */
+    readonly armed: boolean;
+  }>;
+  /** Semi-sync source OFF on a closed server that follows. Takes up to a second; disturbs nothing else meanwhile. */
+  disarmReplica(): Promise<void>;
   /** Semi-sync replica flag and a restart of the receiver, so that it takes effect (PROTOCOL §7 add, cut). */
   setSemiSyncReplica(on: boolean): Promise<void>;
   /** Starts the applier only (a restarted replica drains what it has received). */

@@ -8,7 +8,7 @@ import { quote, type Sql } from "./connection.ts";
 import { pause } from "./clients.ts";
 import type { Lines } from "./lines.ts";
 import type { ReplicationAccount, SourceAddress } from "./port.ts";
-import { armedThoughClosed, disarm, setReplicaFlag } from "./semisync.ts";
+import { armedThoughClosed, setReplicaFlag } from "./semisync.ts";
 import { gtidFacts, sourceStatus } from "./status.ts";
 
 const LIMIT_MS = 5_000;
@@ -34,7 +34,7 @@ export function follow(
   source: SourceAddress,
   account: ReplicationAccount,
   semiSync: boolean,
-): Promise<void> {
+): Promise<{ readonly armed: boolean }> {
   const receiver = [
     `SOURCE_HOST = ${quote(source.host)}`,
     `SOURCE_PORT = ${source.port}`,
@@ -70,9 +70,7 @@ export function follow(
     }
     await setReplicaFlag(sql, semiSync);
     await sql.rows("START REPLICA IO_THREAD", LIMIT_MS);
-    // Its own applier would wait for acknowledgements of replicas that it does not have. Last, because the plugin's
-    // ack receiver looks only once a second whether it should end (measured: 0.9 s), and the new primary waits for us.
-    if (armed) await disarm(sql);
+    return { armed };
   });
 }
 
@@ -97,10 +95,16 @@ export function forgetSource(lines: Lines): Promise<void> {
 /** STOP REPLICA; RESET REPLICA ALL. Refuses while something received is not applied: it would be deleted (S14). */
 export async function forget(sql: Sql): Promise<void> {
   if ((await sourceStatus(sql, LIMIT_MS)) === null) return;
+  // Before as well: STOP REPLICA waits for the applier's transaction, however long that takes.
+  await requireApplied(sql);
   await sql.rows("STOP REPLICA", STOP_MS);
+  await requireApplied(sql);
+  await sql.rows("RESET REPLICA ALL", LIMIT_MS);
+}
+
+async function requireApplied(sql: Sql): Promise<void> {
   const facts = await gtidFacts(sql, LIMIT_MS);
   invariant(hasApplied(facts), "AP_BUG_INVARIANT", `not applied yet: ${facts.retrieved}`);
-  await sql.rows("RESET REPLICA ALL", LIMIT_MS);
 }
 
 /** A fence leaves offline_mode behind; a closed server may serve readers and replicas again. */

@@ -1,6 +1,6 @@
 // Semi-synchronous replication, both halves (PROTOCOL §2, §11). The flags are only ever set here, at run time (S19).
 // Everything that is set is read back: a commit that waits for nobody looks like any other.
-import { UnavailableError } from "../../../src/index.ts";
+import { UnavailableError, invariant } from "../../../src/index.ts";
 import type { Sql } from "./connection.ts";
 import type { Lines } from "./lines.ts";
 import { semiSyncStatus } from "./status.ts";
@@ -41,7 +41,7 @@ export async function arm(sql: Sql, acks: number): Promise<void> {
 }
 
 /** S6: lets every waiting commit return OK. Only where nobody waits, or as the last step of going alone (§7). */
-export async function disarm(sql: Sql): Promise<void> {
+async function disarm(sql: Sql): Promise<void> {
   await sql.rows("SET GLOBAL rpl_semi_sync_source_enabled = OFF", LIMIT_MS);
 }
 
@@ -56,6 +56,18 @@ export async function armedThoughClosed(sql: Sql): Promise<boolean> {
 
 export function setAcks(lines: Lines, acks: number): Promise<void> {
   return lines.admin.use(LIMIT_MS, (sql) => arm(sql, acks));
+}
+
+/**
+ * The source half of a server that has become a replica goes OFF, or its own applier would wait for acknowledgements of
+ * replicas that it does not have. On a connection of its own: it takes up to a second, because the plugin's ack
+ * receiver looks only once a second whether it should end (measured: 0.9 s).
+ */
+export async function disarmReplica(lines: Lines): Promise<void> {
+  await using sql = await lines.fresh(LIMIT_MS);
+  const [row] = await sql.rows("SELECT @@GLOBAL.super_read_only AS closed", LIMIT_MS);
+  invariant(row?.["closed"] === 1, "AP_BUG_INVARIANT", "super_read_only is not ON");
+  await disarm(sql);
 }
 
 export function releaseWaiters(lines: Lines): Promise<void> {

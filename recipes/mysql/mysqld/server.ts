@@ -13,7 +13,7 @@ import {
   stopReceiver,
 } from "./replication.ts";
 import type { Secrets } from "./secrets.ts";
-import { releaseWaiters, setAcks } from "./semisync.ts";
+import { disarmReplica, releaseWaiters, setAcks } from "./semisync.ts";
 import { observe, receiverStatus, type KnownCluster } from "./status.ts";
 import { heartbeat, mark, probe } from "./writes.ts";
 
@@ -48,6 +48,7 @@ function verbs(lines: Lines): Mysqld {
     receiver: () => lines.look.use(RECEIVER_MS, (sql) => receiverStatus(sql, RECEIVER_MS)),
     stopReceiver: () => stopReceiver(lines),
     follow: (source, account, semiSync) => follow(lines, source, account, semiSync),
+    disarmReplica: () => disarmReplica(lines),
     setSemiSyncReplica: (on) => setSemiSyncReplica(lines, on),
     startApplier: () => startApplier(lines),
     forgetSource: () => forgetSource(lines),

@@ -10,11 +10,12 @@ export const dsn: RecipeVerb = {
   name: "dsn",
   summary: "print a mysql:// address of the application user",
   options: { "--role <role>": "primary (default) or replica" },
-  run: async ({ kv, cluster, dir, options, print, json }) => {
+  run: async (call) => {
+    const { cluster, dir, options, print, json } = call;
     const role = options["role"] ?? "primary";
     if (role !== "primary" && role !== "replica")
       throw new UsageError("AP_USAGE", `--role is primary or replica, not ${String(role)}`);
-    const seen = await see(kv, cluster);
+    const seen = await see(call, cluster);
     const node = role === "primary" ? primaryOf(seen) : seen.rows.find((r) => r.role === "replica");
     if (node == null)
       throw new UnavailableError("AP_MYSQLD_TIMEOUT", `there is no ${role} now`, {

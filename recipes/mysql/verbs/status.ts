@@ -20,7 +20,7 @@ export function statusJson(cluster: string, seen: Seen) {
       name: r.node,
       host: r.host,
       port: r.port,
-      pid: r.pid,
+      pid: r.pid === 0 ? null : r.pid,
       mysqldPid: r.mysqldPid,
       uuid: r.uuid,
       role: r.role,
@@ -78,13 +78,13 @@ function paintRole({ role }: Row): string {
 
 async function run(call: VerbCall): Promise<number> {
   const show = async (): Promise<Seen> => {
-    const seen = await see(call.kv, call.cluster);
+    const seen = await see(call, call.cluster);
     if (call.json) call.print(JSON.stringify(statusJson(call.cluster, seen)));
     else call.print(statusTable(call.cluster, seen));
     return seen;
   };
   if (call.options["health"] === true)
-    return primaryOf(await see(call.kv, call.cluster)) === null ? 1 : 0;
+    return primaryOf(await see(call, call.cluster)) === null ? 1 : 0;
   await show();
   if (call.options["watch"] !== true) return 0;
   await call.kv.watch(keysOf(call.cluster).root, {

@@ -17,7 +17,7 @@ const OUTCOME_WITHIN_MS = 30_000;
 async function run(call: VerbCall): Promise<number> {
   const { kv, cluster, clock } = call;
   const keys = keysOf(cluster);
-  const before = await see(kv, cluster);
+  const before = await see(call, cluster);
   const from = primaryOf(before);
   if (from === null || before.state === null)
     throw new RefusedError("AP_SWITCHOVER_REFUSED", "there is no primary to switch over from");
@@ -51,7 +51,7 @@ async function run(call: VerbCall): Promise<number> {
     throw new RefusedError("AP_SWITCHOVER_REFUSED", `switchover: ${outcome.says}`, {
       reasons: [outcome.says],
     });
-  const after = await see(kv, cluster);
+  const after = await see(call, cluster);
   const ms = Math.round(clock.now() - started);
   const primary = primaryOf(after)?.node ?? null;
   const done = {
