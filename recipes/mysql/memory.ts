@@ -30,6 +30,7 @@ export type Memory = {
   switchover: Observation["switchover"];
   following: Observation["following"];
   errant: Observation["errant"];
+  joinAsked: Observation["joinAsked"];
   answered: number;
   candidateSince: number | null;
   gaveUp: Observation["gaveUp"];
@@ -83,6 +84,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     switchover: null,
     following: null,
     errant: null,
+    joinAsked: null,
     answered: 0,
     candidateSince: null,
     gaveUp: null,

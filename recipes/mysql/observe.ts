@@ -112,6 +112,7 @@ function assemble(
     switchover: memory.switchover,
     following: memory.following,
     errant: memory.errant,
+    joinAsked: memory.joinAsked,
     answered: memory.answered,
     candidateSince: memory.candidateSince,
     gaveUp: memory.gaveUp,

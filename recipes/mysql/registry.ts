@@ -165,6 +165,10 @@ export class Registry implements AsyncDisposable {
     this.#initialize = clusterId;
   }
 
+  noteIntent(intent: Intent): void {
+    this.#intents = [...this.#intents.filter(({ id }) => id !== intent.id), intent];
+  }
+
   noteIntentGone(id: string): void {
     this.#intents = this.#intents.filter((intent) => intent.id !== id);
   }

@@ -71,6 +71,8 @@ export type Action = Reason &
       }
     | { readonly do: "set-semi-sync"; readonly on: boolean; readonly epoch: number }
     | { readonly do: "start-applier" }
+    /** Restarts the receiver, so that it need not wait for its own next try. */
+    | { readonly do: "reconnect" }
     | { readonly do: "ask-join"; readonly ver: number; readonly epoch: number }
     | { readonly do: "say-lost"; readonly epoch: number }
     | { readonly do: "unsay-lost"; readonly epoch: number }

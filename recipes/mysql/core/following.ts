@@ -109,21 +109,25 @@ function joinIn(o: Observation, state: State): readonly Action[] | null {
   const source = o.server?.source;
   if (source == null || source.io === "Yes") return null;
   if (source.ioErrno !== ACCESS_DENIED && source.ioErrno !== ACCOUNT_LOCKED) return null;
-  const asked = o.consul.intents.find((i) => i.verb === "join" && i.uuid === o.me.uuid);
-  if (asked !== undefined && asked.ver >= state.ver && asked.epoch === state.epoch)
+  const { joinAsked } = o;
+  const current =
+    joinAsked !== null && joinAsked.epoch === state.epoch && joinAsked.ver >= state.ver;
+  if (current && o.consul.intents.some((i) => i.verb === "join" && i.uuid === o.me.uuid))
     return hold("waiting for the primary to admit this node");
+  // Admitted: its own next try would come a second later.
+  if (current && !joinAsked.reconnected)
+    return [{ do: "reconnect", why: "the primary has admitted this node" }];
+  if (current && o.now - joinAsked.at < ASK_AGAIN_AFTER_MS)
+    return hold("reconnecting to the primary");
   // §7: an account for asynchronous use only while the own flag is OFF; a voter's acknowledgements count anyway.
   const voter = o.me.uuid !== null && state.voters.includes(o.me.uuid);
   if (!voter && o.server?.semiSync.replicaActive === true) return null;
-  return [
-    {
-      do: "ask-join",
-      ver: state.ver,
-      epoch: state.epoch,
-      why: "the primary has no open account for this node",
-    },
-  ];
+  const { ver, epoch } = state;
+  return [{ do: "ask-join", ver, epoch, why: "the primary has no open account for this node" }];
 }
+
+/** The receiver's own retry interval is 1 s (SOURCE_CONNECT_RETRY): by then an admitted node is connected. */
+const ASK_AGAIN_AFTER_MS = 3_000;
 
 /** A receiver that ends right after its start would else be started a hundred times a second. */
 const REFOLLOW_EVERY_MS = 2_000;

@@ -351,6 +351,13 @@ export type Observation = {
     /** When FOLLOW was done, our clock. */
     readonly since: number;
   } | null;
+  /** The last time that this node asked for an account, and whether it has reconnected since. */
+  readonly joinAsked: {
+    readonly epoch: number;
+    readonly ver: number;
+    readonly at: number;
+    readonly reconnected: boolean;
+  } | null;
   readonly heartbeat: HeartbeatFacts;
   readonly sight: PrimarySight;
   readonly job: JobFacts | null;

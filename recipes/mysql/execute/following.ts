@@ -124,6 +124,14 @@ export const following = {
       outcome: null,
     };
     await kv.commit([{ do: "set", key: keys.intent(id), value: JSON.stringify(wish) }]);
+    hands.registry.noteIntent(wish);
+    memory.joinAsked = { epoch, ver, at: hands.clock.now(), reconnected: false };
+  },
+
+  reconnect: async (hands) => {
+    const { memory } = hands;
+    if (memory.joinAsked !== null) memory.joinAsked = { ...memory.joinAsked, reconnected: true };
+    await mysqldOf(hands).setSemiSyncReplica(memory.following?.semiSync ?? false);
   },
 
   "say-lost": async (hands, { epoch, why }) => {
