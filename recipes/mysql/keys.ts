@@ -1,7 +1,15 @@
 // The key layout of one cluster in Consul (PROTOCOL §1), and how each value is written and read.
 // A value that does not parse is treated as absent and said once: nobody but us writes here.
 import type { KvEntry } from "../../src/index.ts";
-import type { Intent, LeaderValue, NodeRecord, PromiseRecord, State } from "./core/observation.ts";
+import { parseGtidSet } from "./core/gtid.ts";
+import type {
+  GtidFacts,
+  Intent,
+  LeaderValue,
+  NodeRecord,
+  PromiseRecord,
+  State,
+} from "./core/observation.ts";
 
 export type Keys = ReturnType<typeof keysOf>;
 
@@ -56,6 +64,13 @@ function record<T>(
   return fits ? (value as T) : null;
 }
 
+/** GTID sets that do not parse would make every node's decision throw: such a record counts as absent. */
+function withSets<T extends GtidFacts>(found: T | null): T | null {
+  if (found === null) return null;
+  const sets = [found.executed, found.retrieved, found.purged];
+  return sets.every((set) => parseGtidSet(set) !== null) ? found : null;
+}
+
 export function parseState(text: string): State | null {
   const state = record<State>(text, {
     ver: "number",
@@ -63,7 +78,9 @@ export function parseState(text: string): State | null {
     phase: "string",
     acks: "number",
   });
-  return state !== null && Array.isArray(state.voters) ? state : null;
+  const voters: unknown = state?.voters;
+  const named = Array.isArray(voters) && voters.every((voter) => typeof voter === "string");
+  return named ? state : null;
 }
 
 export function parseLeader(text: string): LeaderValue | null {
@@ -71,25 +88,31 @@ export function parseLeader(text: string): LeaderValue | null {
 }
 
 export function parseNode(text: string): NodeRecord | null {
-  return record<NodeRecord>(text, {
-    uuid: "string",
-    node: "string",
-    serverId: "number",
-    executed: "string",
-    retrieved: "string",
-    role: "string",
-  });
+  return withSets(
+    record<NodeRecord>(text, {
+      uuid: "string",
+      node: "string",
+      serverId: "number",
+      executed: "string",
+      retrieved: "string",
+      purged: "string",
+      role: "string",
+    }),
+  );
 }
 
 export function parsePromise(text: string): PromiseRecord | null {
-  return record<PromiseRecord>(text, {
-    uuid: "string",
-    epoch: "number",
-    joined: "number",
-    executed: "string",
-    retrieved: "string",
-    amnesiac: "boolean",
-  });
+  return withSets(
+    record<PromiseRecord>(text, {
+      uuid: "string",
+      epoch: "number",
+      joined: "number",
+      executed: "string",
+      retrieved: "string",
+      purged: "string",
+      amnesiac: "boolean",
+    }),
+  );
 }
 
 export function parseIntent(text: string): Intent | null {

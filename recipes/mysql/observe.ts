@@ -145,7 +145,9 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
     if (voter === memory.uuid) continue;
     const peer = consul.peers.find((p) => p.uuid === voter);
     // A dump thread to a silent host lives on for minutes: its own word, or its silence, tells.
-    const silent = peer !== undefined && peer.ageMs > (blocked ? FRESH_MS : SILENT_MS);
+    // Without Consul no record moves: then silence says nothing.
+    const silent =
+      consul.reachable && peer !== undefined && peer.ageMs > (blocked ? FRESH_MS : SILENT_MS);
     const blind = blocked && peer !== undefined && peer.epoch === state.epoch && !peer.seesPrimary;
     if (connected.has(voter) && !silent && !blind) continue;
     absent[voter] = memory.absentSince[voter] ?? now;

@@ -136,7 +136,10 @@ export class Registry implements AsyncDisposable {
     const reread = async (): Promise<void> => {
       while (!signal.aborted) {
         try {
+          const known = what === "leader" ? this.#leader : this.#state;
           const entry = await kv.get(keys[what], { consistent: true });
+          // Something newer came while this answer was under way: it may be the older of the two.
+          if (known !== (what === "leader" ? this.#leader : this.#state)) continue;
           this.#rereading.delete(what);
           if (what === "leader") this.#setLeader(entry);
           else this.setState(entry);

@@ -48,7 +48,7 @@ export function consulFromEnv(env: Env): ConsulConfig {
   const tokenFile = fileOf(env, "CONSUL_HTTP_TOKEN_FILE", problems)?.trim();
   const config: ConsulConfig = {
     addresses,
-    token: tokenFile || env["CONSUL_HTTP_TOKEN"] || null,
+    token: tokenOf(tokenFile || env["CONSUL_HTTP_TOKEN"] || null, problems),
     ca: fileOf(env, "CONSUL_CACERT", problems),
     cert: fileOf(env, "CONSUL_CLIENT_CERT", problems),
     key: fileOf(env, "CONSUL_CLIENT_KEY", problems),
@@ -99,6 +99,13 @@ function parseAddress(text: string, secure: boolean): ConsulAddress | null {
 /** Addresses may carry a password by mistake. */
 function redacted(text: string): string {
   return JSON.stringify(text.replace(/\/\/[^@/]*@/, "//…@"));
+}
+
+/** It becomes a header: one that could end it early, or begin another, is refused. */
+function tokenOf(token: string | null, problems: string[]): string | null {
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token))
+    problems.push("CONSUL_HTTP_TOKEN: a token is one word of printable characters");
+  return token;
 }
 
 function flag(env: Env, name: string, otherwise: boolean, problems: string[]): boolean {

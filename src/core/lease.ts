@@ -158,9 +158,9 @@ export function nextCall(s: LeaseState, now: number): LeaseCall | null {
   return tidyUp(s, session, now);
 }
 
-/** The present agent's node has to be known first: two addresses may lead to one agent. */
+/** Only when the present agent's node is known: two addresses may lead to one agent, and then nothing is stale. */
 function tidyUp({ left }: LeaseState, session: LeaseSession, now: number): LeaseCall | null {
-  if (left === null || session.node === null || session.node === left.node) return null;
+  if (left === null || session.node === null) return null;
   if (left.cataloged) return { do: "uncatalog", node: left.node };
   return now >= left.askAt ? { do: "forget", address: left.address } : null;
 }

@@ -79,7 +79,11 @@ export async function whenReady(watched: Watched, signal: AbortSignal): Promise<
   const watching = AbortSignal.any([signal, over.signal]);
   const onChange = alarm.wake;
   // A failing watch backs off and goes on; the view below says the same more plainly.
-  const watch = consul.kv.watch(`autopilot/${cluster}/`, { signal: watching, onChange, onError() {} });
+  const watch = consul.kv.watch(`autopilot/${cluster}/`, {
+    signal: watching,
+    onChange,
+    onError() {},
+  });
   try {
     for (;;) {
       signal.throwIfAborted();

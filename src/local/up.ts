@@ -76,7 +76,7 @@ async function run(parts: Running): Promise<number> {
   const { signal } = stop;
   await using stack = new AsyncDisposableStack();
   const exits: AgentExit[] = [];
-  const allGone = new AbortController();
+  const hopeless = new AbortController();
   await prepare(parts, stack);
   const agents = stack.use(
     makeAgents({
@@ -85,7 +85,7 @@ async function run(parts: Running): Promise<number> {
         exits.push(exit);
         tellExit(show, exit);
         table.ended(exit.node, exit.says);
-        if (agents.running().length === 0) allGone.abort();
+        if (agents.running().length === 0 && noneCanRun(exits)) hopeless.abort();
       },
     }),
   );
@@ -96,6 +96,11 @@ async function run(parts: Running): Promise<number> {
     await agents.start(node);
     table.follow(node, watching.signal);
   };
+  const say = (line: string): void => show.progress(line);
+  // However this ends, the agents are stopped in order, and Consul after them.
+  stack.defer(() =>
+    stopAll({ agents, recipe, consul, cluster: cluster.name, say, hurry: parts.hurry }),
+  );
   const grow = growth({ ...parts, agents, begin });
   const onStop = (): void => stop.abort();
   stack.use(await takeOrders(upSocketOf(dir), { ...grow, stop: onStop }));
@@ -103,12 +108,12 @@ async function run(parts: Running): Promise<number> {
   await recipe.beforeStart(consul.kv, cluster.name);
   signal.throwIfAborted();
   await Promise.all(nodes.map(begin));
-  const over = AbortSignal.any([signal, allGone.signal]);
-  await tellWhenReady(parts, { agents, table, over });
+  const over = AbortSignal.any([signal, hopeless.signal]);
+  // From then on nodes may come and go as somebody wishes, and be none for a while.
+  if (await tellWhenReady(parts, { agents, table, over })) exits.length = 0;
   await until(over);
-  const say = (line: string): void => show.progress(line);
-  await stopAll({ agents, recipe, consul, cluster: cluster.name, say, hurry: parts.hurry });
-  if (!signal.aborted) return endedByThemselves(exits);
+  if (!signal.aborted) throw ended(exits);
+  await stack.disposeAsync();
   show.stopped();
   return 0;
 }
@@ -129,10 +134,11 @@ async function prepare(parts: Running, stack: AsyncDisposableStack): Promise<voi
   await Promise.all([starting, ...others]);
 }
 
+/** False: asked to stop, or hopeless, before it was ready. */
 async function tellWhenReady(
   { show, dir, cluster, recipe, consul }: Running,
   watched: { readonly agents: Agents; readonly table: NodeTable; readonly over: AbortSignal },
-): Promise<void> {
+): Promise<boolean> {
   const { agents, table, over } = watched;
   const nodes = cluster.nodes.length;
   const late = setTimeout(() => {
@@ -143,8 +149,10 @@ async function tellWhenReady(
     const view = await whenReady({ consul, recipe, cluster: cluster.name, nodes }, over);
     const told = readyNodes({ view, recipe, agents, cluster, dir });
     show.ready({ dir, consul: cluster.consul.url, nodes: told }, recipe.hints(view));
+    return true;
   } catch (error) {
     if (!over.aborted) throw error;
+    return false;
   } finally {
     clearTimeout(late);
   }
@@ -175,13 +183,16 @@ function tellExit(show: Show, { node, says, code, lastWords }: AgentExit): void 
   show.event(node, { at, type: code === 0 ? "exit" : "setback", what, facts: { code } });
 }
 
-/** Nobody asked us, and no agent runs any more: they were stopped as a cluster, or none could run. */
-function endedByThemselves(exits: readonly AgentExit[]): number {
-  const failed = exits.find(({ code }) => code !== 0);
-  if (failed === undefined) return 0;
-  const why = `no agent runs any more; ${failed.node}: ${failed.says}`;
-  const hint = failed.lastWords === "" ? {} : { hint: failed.lastWords };
-  throw new UnavailableError("AP_NODE_ENDED", why, hint);
+/** Agents that ended by a signal or in good order did so because somebody wished it; the others cannot run. */
+function noneCanRun(exits: readonly AgentExit[]): boolean {
+  return exits.length > 0 && exits.every(({ code }) => code !== null && code !== 0);
+}
+
+function ended(exits: readonly AgentExit[]): UnavailableError {
+  const [first] = exits;
+  const why = `no agent can run; ${first?.node}: ${first?.says}`;
+  const hint = first === undefined || first.lastWords === "" ? {} : { hint: first.lastWords };
+  return new UnavailableError("AP_NODE_ENDED", why, hint);
 }
 
 function until(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,10 @@
 // A small HTTP server that answers JSON: what the agent's port and the control socket have in common. Limits on
 // everything that a client chooses; an answer never waits for the client's next move.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { messageOf } from "../errors.ts";
+
+// Importing node:http as a module evaluates its lazy exports, WebSocket among them: 13 MB that nobody uses.
+const { createServer } = process.getBuiltinModule("node:http");
 
 export type JsonRequest = {
   readonly method: string;

@@ -6,6 +6,7 @@ import { startLease } from "../../src/consul/lease.ts";
 import { monotonicMs } from "../../src/consul/lease-cell.ts";
 import type { Lease } from "../../src/ports.ts";
 import { serviceOf, TEST_LIMIT_MS, useConsul, type StartConsul } from "./consul-fixture.ts";
+import { startDetour } from "./detour.ts";
 import { until } from "./until.ts";
 
 export function leaseContract(start: StartConsul): void {
@@ -186,15 +187,43 @@ export function leaseContract(start: StartConsul): void {
       expect(alone.view()).toMatchObject({ session: null, heldUntil: null });
     });
 
-    test("a restarted agent costs the session and not the key", async () => {
+    test.each(["refuses", "hangs"] as const)(
+      "moves to the next address when the present one %s, and keeps its key and its service",
+      async (how) => {
+        await using first = await startDetour(server().url);
+        const { lease, service } = await leased(consulAt(`${first.url},${server().url}`));
+        const id = await good(lease);
+        const key = fresh();
+        await lease.hold({ key, value: "mine" });
+        await held(lease);
+        await until("Consul's name of the node is known", () => {
+          return lease.view().goodUntil > monotonicMs() + 4000;
+        });
+        await first.break(how);
+        const next = await good(lease, id);
+        await held(lease);
+        expect(await holder(key)).toBe(next);
+        expect(await consul().leaser.renew(id)).toBe(false);
+        // Both addresses lead to one agent: what was registered there is not stale.
+        const moved = lease.view().goodUntil;
+        await until("two more renewals", () => lease.view().goodUntil > moved + 3000);
+        expect(lease.view().session).toBe(next);
+        expect(await consul().directory.instances(service.name, { passing: true })).toHaveLength(1);
+      },
+    );
+
+    test("a restarted agent does not cost the key, whether or not the session lives on", async () => {
       const { lease } = await leased();
-      const id = await good(lease);
+      await good(lease);
       const key = fresh();
       await lease.hold({ key, value: "mine" });
       await held(lease);
       await server().restart();
-      await good(lease, id);
-      await held(lease);
+      // A real agent keeps the session when its check is passed again in time; one that was away for longer does not.
+      const restarted = monotonicMs();
+      await until("the key is proven anew", () => {
+        return (lease.view().heldUntil ?? 0) > restarted + 4500;
+      });
       expect(await holder(key)).toBe(lease.view().session);
     });
   });

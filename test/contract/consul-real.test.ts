@@ -66,7 +66,8 @@ function accessControl(argv: readonly string[]): void {
     enough: (view: { session: string | null; error: string | null }) => boolean,
   ) {
     await using lease = await startLease({ config, service: serviceOf("acl"), onChange: () => {} });
-    return until("the lease has something to say", () => {
+    // Awaited, or the lease would end before.
+    return await until("the lease has something to say", () => {
       const view = lease.view();
       return enough(view) ? view : null;
     });

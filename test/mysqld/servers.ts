@@ -189,7 +189,7 @@ export async function freePorts(count: number): Promise<readonly number[]> {
 
 /** Polls a condition of a real server until it holds; fails loudly after half a minute. */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1500; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -1,7 +1,7 @@
 // The decision of one tick: first rule that answers wins, and the order of the rules is the safety argument.
 // Pure: reads the observation only, never throws, never waits. "Do nothing" is a hold that says why.
 import { hold, type Action } from "./action.ts";
-import { beCandidate, endGhost, tryElection } from "./electing.ts";
+import { beCandidate, endGhost, freeLock, tryElection } from "./electing.ts";
 import { follow, answerCandidate } from "./following.ts";
 import { bootstrapOrProvision, keepServerUp } from "./lifecycle.ts";
 import type { Observation } from "./observation.ts";
@@ -21,11 +21,12 @@ function ladder(o: Observation): readonly Action[] {
     stopping(o) ??
     olderConsul(o) ?? //          3 a Consul that went back in time is not obeyed
     bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one
-    keepServerUp(o) ?? //         5 no server: start it, closed
+    endGhost(o) ?? //             5 our own lock of an agent's life before this one
+    freeLock(o) ??
+    keepServerUp(o) ?? //         no server: start it, closed
     answerCandidate(o) ?? //      6 a newer epoch asks for our promise (fences an old primary)
     bePrimary(o) ?? //            7 then duty
     beCandidate(o) ??
-    endGhost(o) ?? //             our own lock of an agent's life before this one
     follow(o) ?? //               8 then routine
     tryElection(o) ?? //          9 then ambition
     hold("waiting: no primary, and nothing that this node may do about it")

@@ -44,6 +44,15 @@ export function endGhost(o: Observation): readonly Action[] | null {
   ];
 }
 
+/** No server, no primacy, and still the lock (its release was lost): the others must not wait for our mysqld's start. */
+export function freeLock(o: Observation): readonly Action[] | null {
+  if (!holdsLock(o) || o.primacy !== null || o.process.running || !o.consul.reachable) return null;
+  // A founder keeps it until its first epoch: nobody else could elect.
+  if (o.datadir.kind !== "ready" || (o.consul.state?.value.epoch ?? 0) === 0) return null;
+  const why = `mysqld is down: ${o.process.lastExit ?? "not started yet"}`;
+  return [{ do: "release-lock", prefer: null, closed: true, gaveUp: false, why }];
+}
+
 function waitingFor(o: Observation, state: State): string {
   const value = o.consul.leader?.value;
   const who = value?.held === true ? value.node : "another node";

@@ -95,36 +95,40 @@ function kickStrangers(seen: Seen): readonly Action[] | null {
 /** §7 fewer, alone: fewer than k voters acknowledge for `aloneAfter`, and the policy lets the primary go on. */
 function withoutAcks(seen: Seen): readonly Action[] | null {
   const { o, state } = seen;
-  if (state.acks === 0) return null;
+  if (state.acks === 0 || !o.consul.reachable || o.now >= o.consul.goodUntil) return null;
   const gone = others(seen).filter((v) => !present(seen, v));
-  const useful = others(seen).filter((v) => present(seen, v));
-  if (useful.length >= state.acks) return null;
-  // §7: a promoting primary may set V={me}, k=0 whatever minAcks says; it stays closed then (primary.ts).
-  if (o.primacy?.stage === "open" && o.policy.minAcks > useful.length) return null;
-  const saidSo = gone.every((v) => {
-    const peer = peerOf(seen, v);
-    return peer !== undefined && (peer.stopped || peer.needsRebuild);
-  });
-  const since = gone.map((v) => o.absentSince[v] ?? o.now);
-  const forMs = gone.length === 0 ? 0 : o.now - Math.max(...since);
-  if (!saidSo && forMs < o.policy.aloneAfterMs) return null;
-  if (!o.consul.reachable || o.now >= o.consul.goodUntil) return null;
-  if (useful.length > 0) {
-    const change = {
-      kind: "acks-down",
-      uuid: null,
-      voters: state.voters,
-      acks: useful.length,
-    } as const;
-    return commit(seen, change, `only ${useful.length} voters acknowledge`);
-  }
+  const useful = others(seen).length - gone.length;
+  if (useful >= state.acks || !goneForGood(seen, gone)) return null;
   const down = stepDown(seen);
   if (down !== null) return down;
+  // §7: a promoting primary may set V={me}, k=0 whatever minAcks says; it stays closed then (primary.ts).
+  if (o.primacy?.stage === "open" && o.policy.minAcks > useful) return null;
+  if (useful > 0) {
+    const change = { kind: "acks-down", uuid: null, voters: state.voters, acks: useful } as const;
+    return commit(seen, change, `only ${useful} voters acknowledge`);
+  }
   const cut = others(seen).flatMap((uuid) => {
     const serverId = serverIdOf(seen, uuid);
     return serverId === null ? [] : [{ uuid, serverId }];
   });
   return [{ do: "cut-all", others: cut, why: "no voter acknowledges: going on alone (minAcks 0)" }];
+}
+
+/** A heartbeat that waits this long is not acknowledged; what else is known of voters is only a guess. */
+const NOT_ACKNOWLEDGED_MS = 1_500;
+
+/** They said so themselves; or nobody acknowledges, measured, and none of them has been there for `aloneAfter`. */
+function goneForGood(seen: Seen, gone: readonly string[]): boolean {
+  const { o } = seen;
+  const saidSo = gone.every((v) => {
+    const peer = peerOf(seen, v);
+    return peer !== undefined && (peer.stopped || peer.needsRebuild);
+  });
+  if (saidSo) return true;
+  const { waitingSince } = o.heartbeat;
+  if (waitingSince === null || o.now - waitingSince < NOT_ACKNOWLEDGED_MS) return false;
+  const since = gone.map((v) => o.absentSince[v] ?? o.now);
+  return o.now - Math.max(...since) >= o.policy.aloneAfterMs;
 }
 
 /**

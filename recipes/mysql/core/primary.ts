@@ -41,6 +41,9 @@ export function bePrimary(o: Observation): readonly Action[] | null {
   );
 }
 
+/** Voters that ended our session elect within their rank's head start, or a preferred node's 2 s; then it is ours again. */
+const THEIR_TURN_MS = 5_000;
+
 /** §3: a session that vanished is replaced without touching `state`; without Consul the failsafe judges. */
 function keepLock(o: Observation, primacy: Primacy, state: State | null): readonly Action[] | null {
   if (primacy.stage === "drained" || primacy.stage === "draining") return null;
@@ -65,7 +68,9 @@ function keepLock(o: Observation, primacy: Primacy, state: State | null): readon
     return hold("primary: waiting for a Consul session");
   const lost = o.consul.lost.filter((l) => state?.voters.includes(l.uuid) === true);
   // They ended our session on purpose (§3 tier 2): taking the lock back at once would keep them from electing.
-  if (state !== null && state.voters.length > 1 && lost.length >= quorum(state))
+  const freeMs = o.leaderFreeSince === null ? 0 : o.now - o.leaderFreeSince;
+  const theirs = state !== null && state.voters.length > 1 && lost.length >= quorum(state);
+  if (theirs && freeMs < THEIR_TURN_MS)
     return hold("primary: enough voters have lost this node, the lock is theirs");
   return [
     {
@@ -164,8 +169,12 @@ function serve(o: Observation, primacy: Primacy, state: State): readonly Action[
     waiting > 1_500 ? `, blocked on acknowledgements for ${Math.round(waiting / 1000)} s` : "";
   const alone = state.acks === 0 ? ", ALONE: no automatic failover until a voter is back" : "";
   const voters = state.voters.map((v) => nameOf(o, v)).join(", ");
+  const forgetful = o.consul.peers.filter((p) => p.amnesiac && state.voters.includes(p.uuid));
+  const amnesiac = forgetful
+    .map((p) => `, ${p.node} is amnesiac: its promise does not count`)
+    .join("");
   return hold(
-    `primary at epoch ${primacy.epoch}, voters ${voters}, acks ${state.acks}${alone}${blocked}`,
+    `primary at epoch ${primacy.epoch}, voters ${voters}, acks ${state.acks}${alone}${amnesiac}${blocked}`,
   );
 }
 

@@ -23,6 +23,9 @@ import {
 } from "./hands.ts";
 import { killMysqld } from "./server.ts";
 
+/** Between two tries to write the marker. */
+const MARK_AGAIN_AFTER_MS = 500;
+
 /** What `leader` says while we hold it for this epoch. */
 function leaderValue(hands: Hands, epoch: number): string {
   const { node, config } = hands;
@@ -187,8 +190,9 @@ export const election = {
         memory.primacy = { ...marking, stage: "marked", since: clock.now() };
       })
       // Tried again until the 30 s since publication are over: a GTID that is there already is skipped by the server.
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         hands.log.warn("marker", { why: messageOf(error) });
+        await clock.sleep(MARK_AGAIN_AFTER_MS);
         if (memory.primacy === marking) memory.primacy = { ...marking, stage: "published" };
       })
       .finally(wake);

@@ -86,6 +86,7 @@ export const following = {
         hands.log.warn("semi-sync source half", { why: messageOf(error) });
       });
     memory.errant = null;
+    memory.gaveUp = null;
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
     memory.following = { epoch, primary, semiSync: flag, since: clock.now() };
     // Outside of V nothing that it has forgotten can count: from here on its promises are whole again (§2).

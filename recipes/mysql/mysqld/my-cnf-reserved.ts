@@ -59,7 +59,14 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
     "replica_net_timeout",
     "rpl_semi_sync",
   ],
-  [CLOSED]: ["super_read_only", "read_only", "offline_mode", "replica_start", "grant_tables"],
+  [CLOSED]: [
+    "super_read_only",
+    "read_only",
+    "offline_mode",
+    "replica_start",
+    "grant_tables",
+    "persisted_globals_load",
+  ],
   [WHOLE]: [
     "log_bin",
     "log_bin_index",

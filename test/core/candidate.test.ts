@@ -1,0 +1,394 @@
+// Who may try, whether enough have promised, and who holds everything (PROTOCOL §4 steps 0, 4, 5).
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  backOffMs,
+  choose,
+  electAfterMs,
+  judge,
+  mayNotElect,
+  rank,
+  vetoes,
+} from "../../recipes/mysql/core/candidate.ts";
+import { contains, formatGtidSet, gtidSet } from "../../recipes/mysql/core/gtid.ts";
+import {
+  COLD_START_WAIT_MS,
+  FRESH_MS,
+  PREFERRED_HEAD_START_MS,
+  RANK_STEP_MS,
+  VETO_MS,
+} from "../../recipes/mysql/core/policy.ts";
+import { heldSet, quorum } from "../../recipes/mysql/core/state.ts";
+import { gtids, HEAD, NOW, situation, uuid, type Name, type Situation } from "./situation.ts";
+
+const stateOf = (s: Situation) => {
+  const entry = s.observation.consul.state;
+  if (entry === null) throw new Error("no state");
+  return entry.value;
+};
+const judged = (s: Situation, forMs = 60_000) => judge(s.observation, stateOf(s), forMs);
+const winner = (s: Situation): string | null => {
+  const verdict = judged(s);
+  return verdict.kind === "chosen" ? (verdict.winner?.node ?? "nobody") : null;
+};
+/** `a` is the candidate of epoch 6 in a cluster of these voters; `last` was the primary before. */
+const election = (voters: readonly Name[], last: Name | null = "b") =>
+  situation()
+    .withVoters(...voters)
+    .epoch(6)
+    .asCandidate(last);
+
+describe("the quorum", () => {
+  test("needs N − k promises of voters other than the last primary", () => {
+    const s = election(["a", "b", "c"]);
+    expect(judged(s)).toMatchObject({ kind: "wait", why: /have 1 promises, need 2/ });
+    expect(judged(s.promisedBy("c"))).toMatchObject({ kind: "chosen" });
+  });
+
+  test("says who is missing", () => {
+    expect(judged(election(["a", "b", "c"]))).toMatchObject({
+      why: "have 1 promises, need 2, missing: bbbbbbbb, cccccccc",
+    });
+  });
+
+  test.each([
+    [["a", "b"], 1, []],
+    [["a", "b", "c"], 1, ["c"]],
+    [["a", "b", "c"], 2, []],
+    [["a", "b", "c", "d"], 1, ["c", "d"]],
+    [["a", "b", "c", "d", "e"], 2, ["c", "d"]],
+    [["a", "b", "c", "d", "e"], 3, ["c"]],
+  ] as const)("of V = %j with k = %i is reached with the promises of a and %j, not before", (v, k, more) => {
+    let s = election(v).acks(k);
+    for (const name of more) {
+      expect(judged(s).kind).toBe("wait");
+      s = s.promisedBy(name);
+    }
+    expect(judged(s).kind).toBe("chosen");
+  });
+
+  test("is replaced by the last primary's own promise, which holds everything it ever acknowledged", () => {
+    const s = election(["a", "b", "c", "d", "e"]).acks(1);
+    expect(judged(s).kind).toBe("wait");
+    expect(judged(s.promisedBy("b")).kind).toBe("chosen");
+  });
+
+  test("does not count the last primary among the others", () => {
+    // a alone with k = 0 of two voters: two others would be needed, and b is not one of them.
+    const s = election(["a", "b"], "a").acks(0);
+    expect(judged(s.consul({ promises: [] }).promisedBy("b")).kind).toBe("wait");
+  });
+
+  test("does not count the promise of a node outside V, not even that of the last primary", () => {
+    expect(judged(election(["a", "b", "c"]).promisedBy("d")).kind).toBe("wait");
+    expect(judged(election(["a", "c", "d"], "b").promisedBy("b")).kind).toBe("wait");
+  });
+
+  test("does not count an amnesiac, not even the last primary", () => {
+    const s = election(["a", "b", "c"]);
+    expect(judged(s.promisedBy("c", HEAD, { amnesiac: true })).kind).toBe("wait");
+    expect(judged(s.promisedBy("b", HEAD, { amnesiac: true })).kind).toBe("wait");
+  });
+
+  test("does not count promises of another epoch", () => {
+    expect(judged(election(["a", "b", "c"]).promisedBy("c", HEAD, { epoch: 5 })).kind).toBe("wait");
+  });
+
+  test("with k = 0 nobody is elected without the promise of the last primary itself", () => {
+    const s = election(["a", "b", "c"]).acks(0).promisedBy("c");
+    expect(judged(s).kind).toBe("wait");
+    expect(judged(s.promisedBy("b")).kind).toBe("chosen");
+  });
+
+  test("is never lowered by time", () => {
+    expect(judged(election(["a", "b", "c"]), 1e9).kind).toBe("wait");
+  });
+
+  test("of q promises and k acknowledgements is the whole of V", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(8), (n, k) => {
+        fc.pre(k < n);
+        const voters = Array.from({ length: n }, (_, at) => `v${at}`);
+        expect(quorum({ voters, acks: k }) + k).toBe(n);
+      }),
+    );
+  });
+});
+
+describe("a cold start", () => {
+  const cold = election(["a", "b", "c"]).promisedBy("c").and({ sawPrimary: false });
+
+  test("waits for the last primary's own promise, so that its tail does not make it errant", () => {
+    expect(judged(cold, COLD_START_WAIT_MS - 1)).toMatchObject({ kind: "wait", why: /cold start/ });
+    expect(judged(cold, COLD_START_WAIT_MS).kind).toBe("chosen");
+  });
+
+  test("waits no longer once that promise is there", () => {
+    expect(judged(cold.promisedBy("b"), 0).kind).toBe("chosen");
+  });
+
+  test("does not wait for a last primary that is not a voter any more", () => {
+    const s = election(["a", "c"], "b").acks(0).promisedBy("c").and({ sawPrimary: false });
+    expect(judged(s, 0).kind).toBe("chosen");
+  });
+
+  test("is told from a fault: whoever saw an open primary does not wait", () => {
+    expect(judged(cold.and({ sawPrimary: true }), 0).kind).toBe("chosen");
+  });
+});
+
+describe("the choice", () => {
+  const two = election(["a", "b", "c"]);
+
+  test("is the node that has joined the newest epoch, even where another has more transactions", () => {
+    const s = two.promisedBy("a", "b:1-900 m:1-4").promisedBy("c", "b:1-100 c:1 m:1-5");
+    expect(winner(s)).toBe("c");
+  });
+
+  test("is, within one epoch, the one that contains the others", () => {
+    expect(winner(two.promisedBy("a", "b:1-99 m:1-5").promisedBy("c", "b:1-100 m:1-5"))).toBe("c");
+    expect(winner(two.promisedBy("a", "b:1-100 m:1-5").promisedBy("c", "b:1-99 m:1-5"))).toBe("a");
+  });
+
+  test("counts what was received and not yet applied", () => {
+    const s = two
+      .promisedBy("a", "b:1-100 m:1-5")
+      .promisedBy("c", "b:1-50 m:1-5", { retrieved: gtids("b:51-101") });
+    expect(winner(s)).toBe("c");
+  });
+
+  test("elects nobody of incomparable sets, and lists what each of them lacks", () => {
+    const s = two.promisedBy("a", "b:1-100 x:1 m:1-5").promisedBy("c", "b:1-101 m:1-5");
+    expect(judged(s)).toEqual({
+      kind: "refuse",
+      why: `incomparable GTID sets, nobody holds everything: a lacks ${gtids("b:101")}; c lacks ${gtids("x:1")}`,
+    });
+  });
+
+  test("of the target is the union, so that a third who holds both may win", () => {
+    const s = election(["a", "b", "c", "d"])
+      .promisedBy("a", "b:1-100 x:1 m:1-5")
+      .promisedBy("c", "b:1-101 m:1-5")
+      .promisedBy("d", "b:1-101 x:1 m:1-5");
+    expect(winner(s)).toBe("d");
+  });
+
+  test("is nobody where only ineligible nodes hold everything", () => {
+    const newer = "b:1-101 m:1-5";
+    for (const tag of [{ noFailover: true }, { stopping: true }])
+      expect(winner(two.promisedBy("c", newer, tag))).toBe("nobody");
+  });
+
+  test("ignores the set of a node outside V", () => {
+    const s = two.promisedBy("c").promisedBy("d", "b:1-999 m:1-9");
+    expect(winner(s)).toBe("a");
+  });
+
+  test("ignores the set of an amnesiac", () => {
+    const s = election(["a", "b", "c", "d"]).promisedBy("c").promisedBy("d", "b:1-999 m:1-5");
+    expect(winner(s)).toBe("d");
+    expect(winner(s.promisedBy("b").promisedBy("d", "b:1-999 m:1-5", { amnesiac: true }))).toBe("a");
+  });
+
+  test("between equals is this node, which saves a round", () => {
+    expect(winner(two.promisedBy("c"))).toBe("a");
+  });
+
+  test("between equals is the one with the higher priority", () => {
+    expect(winner(two.promisedBy("c", HEAD, { priority: 1 }))).toBe("c");
+    expect(winner(two.promisedBy("a", HEAD, { priority: 2 }).promisedBy("c", HEAD, { priority: 1 }))).toBe("a");
+  });
+
+  test("between equals leaves it to another only for a backlog that is worth a round", () => {
+    const behind = (backlog: number) => two.promisedBy("a", HEAD, { backlog }).promisedBy("c");
+    expect(winner(behind(10_000))).toBe("a");
+    expect(winner(behind(10_001))).toBe("c");
+  });
+});
+
+describe("for any promises", () => {
+  const VOTERS: readonly Name[] = ["a", "b", "c", "d", "e"];
+  /** One epoch of primary `b`: each other voter has received a prefix; those who promised are the first of a shuffle. */
+  const story = fc
+    .record({ n: fc.integer({ min: 2, max: 5 }), k: fc.integer({ min: 1, max: 4 }) })
+    .filter(({ n, k }) => k < n)
+    .chain(({ n, k }) => {
+      const others: Name[] = VOTERS.filter((v) => v !== "b").slice(0, n - 1);
+      return fc.record({
+        k: fc.constant(k),
+        others: fc.constant(others),
+        prefix: fc.array(fc.nat(20), { minLength: n - 1, maxLength: n - 1 }),
+        joined: fc.array(fc.boolean(), { minLength: n - 1, maxLength: n - 1 }),
+        promisers: fc.shuffledSubarray(others, { minLength: n - k, maxLength: n - 1 }),
+      });
+    })
+    .filter(({ others, k }) => others.length + 1 - k <= others.length);
+
+  test("of a quorum, the target holds every transaction that k voters acknowledged", () => {
+    fc.assert(
+      fc.property(story, ({ k, others, prefix, promisers }) => {
+        const has = (name: Name): number => prefix[others.indexOf(name)] ?? 0;
+        const acked = others.map(has).toSorted((x, y) => y - x)[k - 1] ?? 0;
+        const me = promisers[0] ?? "a";
+        let s = situation()
+          .withVoters("b", ...others)
+          .acks(k)
+          .epoch(6)
+          .asCandidate("b")
+          .consul({ promises: [] })
+          .me({ uuid: uuid(me), node: me });
+        for (const name of promisers) s = s.promisedBy(name, `b:1-${has(name) + 1} m:1-5`);
+        const verdict = judged(s);
+        expect(verdict.kind).toBe("chosen");
+        if (verdict.kind !== "chosen") return;
+        expect(contains(verdict.target, gtidSet(gtids(`b:1-${acked + 1} m:1-5`)))).toBe(true);
+        expect(verdict.winner).not.toBeNull();
+      }),
+    );
+  });
+
+  test("the winner holds the target, and the target holds the sets of all who joined the newest epoch", () => {
+    const promise = fc.record({
+      b: fc.nat(5),
+      c: fc.nat(5),
+      joined: fc.integer({ min: 1, max: 3 }),
+      received: fc.nat(5),
+      noFailover: fc.boolean(),
+      stopping: fc.boolean(),
+      priority: fc.nat(2),
+      backlog: fc.nat(30_000),
+    });
+    fc.assert(
+      fc.property(fc.array(promise, { minLength: 1, maxLength: 5 }), (promises) => {
+        let s = election(VOTERS);
+        for (const [at, p] of promises.entries()) {
+          const set = `b:1-${p.b + 1} c:1-${p.c + 1} m:1-${p.joined}`;
+          const { noFailover, stopping, priority, backlog } = p;
+          const retrieved = gtids(`b:1-${p.received + 1}`);
+          const more = { noFailover, stopping, priority, backlog, retrieved };
+          s = s.promisedBy(VOTERS[at] ?? "e", set, more);
+        }
+        const all = s.observation.consul.promises;
+        const verdict = choose(s.observation, all);
+        const newest = Math.max(...all.map((p) => p.joined));
+        const best = all.filter((p) => p.joined === newest);
+        if (verdict.kind !== "chosen") {
+          const someoneHoldsAll = best.some((p) => best.every((x) => contains(heldSet(p), heldSet(x))));
+          expect(someoneHoldsAll).toBe(false);
+          return;
+        }
+        for (const p of best) expect(contains(verdict.target, heldSet(p))).toBe(true);
+        if (verdict.winner === null) return;
+        expect(verdict.winner.joined).toBe(newest);
+        expect(verdict.winner.noFailover || verdict.winner.stopping).toBe(false);
+        expect(contains(heldSet(verdict.winner), verdict.target)).toBe(true);
+        expect(formatGtidSet(heldSet(verdict.winner))).toBe(formatGtidSet(verdict.target));
+      }),
+    );
+  });
+});
+
+describe("who may try", () => {
+  const voter = situation().withVoters("a", "b", "c").afterLosing("b");
+  const why = (s: Situation) => mayNotElect(s.observation, stateOf(s));
+
+  test("a voter with a closed server that lost the primary may", () => {
+    expect(why(voter)).toBeNull();
+  });
+
+  test.each([
+    ["a node outside V", voter.withVoters("b", "c"), "not a voter"],
+    ["a node without a datadir", voter.me({ uuid: null }), "not a voter"],
+    ["a stopping node", voter.stopping(), "stopping"],
+    ["a node that is tagged nofailover", voter.me({ noFailover: true }), "nofailover"],
+    ["an amnesiac", voter.me({ amnesiac: true }), "amnesiac"],
+    ["anybody while the cluster is paused", voter.consul({ paused: true }), "paused"],
+    ["a node whose mysqld is down", voter.serverDown(), "not up"],
+    ["a node whose mysqld is open", voter.server({ superReadOnly: false }), "not closed"],
+    ["a node whose data has a newer marker than Consul", voter.holding("b:1-100 m:1-6"), "older than a marker"],
+    ["a node that still sees the primary", voter.source({ io: "Yes" }).sight({ lastTransactionAt: NOW }), "alive"],
+  ] as const)("%s may not", (_, s, reason) => {
+    expect(why(s)).toContain(reason);
+  });
+});
+
+describe("the veto", () => {
+  const replica = situation().withVoters("a", "b", "c").asReplicaOf("b").lockFree();
+  const seen = (agoMs: number) => replica.sight({ lastTransactionAt: NOW - agoMs });
+
+  test("holds while the receiver runs and a new transaction arrived within 3 s", () => {
+    expect(vetoes(seen(VETO_MS - 1).observation)).toBe(true);
+    expect(vetoes(seen(VETO_MS).observation)).toBe(false);
+  });
+
+  test("does not hold where the receiver does not run", () => {
+    expect(vetoes(seen(0).source({ io: "Connecting" }).observation)).toBe(false);
+    expect(vetoes(seen(0).source({ io: "No" }).observation)).toBe(false);
+  });
+
+  test("does not hold where no transaction of this epoch ever arrived", () => {
+    expect(vetoes(replica.sight({ lastTransactionAt: null }).observation)).toBe(false);
+  });
+
+  test("does not hold where the holder released the lock itself and had closed", () => {
+    expect(vetoes(seen(0).lockFree(0, { closed: true }).observation)).toBe(false);
+    expect(vetoes(seen(0).lockFree(0, { closed: false }).observation)).toBe(true);
+  });
+});
+
+describe("the order of tries", () => {
+  const lost = situation().withVoters("a", "b", "c").afterLosing("b");
+  const rankOf = (s: Situation) => rank(s.observation, stateOf(s), FRESH_MS);
+  const afterMs = (s: Situation) => electAfterMs(s.observation, stateOf(s), FRESH_MS);
+
+  test("equals go by uuid, so that they do not race", () => {
+    expect(rankOf(lost)).toBe(0);
+    expect(rankOf(lost.me({ uuid: uuid("d") }).state({ voters: ["b", "c", "d"].map((n) => uuid(n as Name)) }))).toBe(1);
+  });
+
+  test.each([
+    ["has joined a newer epoch", { joined: 6 }],
+    ["holds more", { executed: gtids("b:1-101 m:1-5") }],
+    ["has received more", { retrieved: gtids("b:101") }],
+    ["has a higher priority", { priority: 1 }],
+  ] as const)("a voter that %s goes first", (_, better) => {
+    expect(rankOf(lost.peer("c", better))).toBe(1);
+  });
+
+  test.each([
+    ["holds less, whatever its priority", { executed: gtids("b:1-99 m:1-5"), priority: 9 }],
+    ["has not reported lately", { joined: 6, ageMs: FRESH_MS + 1 }],
+    ["is stopping", { joined: 6, stopping: true }],
+    ["has stopped", { joined: 6, stopped: true }],
+    ["is tagged nofailover", { joined: 6, noFailover: true }],
+    ["cannot follow", { joined: 6, needsRebuild: true }],
+    ["has no server", { joined: 6, mysqldPid: null }],
+  ] as const)("a voter that %s does not", (_, odd) => {
+    expect(rankOf(lost.peer("c", odd))).toBe(0);
+  });
+
+  test("neither does the primary that just failed, nor a node outside V", () => {
+    expect(rankOf(lost.peer("b", { joined: 6 }))).toBe(0);
+    expect(rankOf(lost.peer("d", { joined: 6 }))).toBe(0);
+  });
+
+  test("each rank costs 150 ms", () => {
+    expect(afterMs(lost)).toBe(0);
+    expect(afterMs(lost.peer("c", { priority: 1 }))).toBe(RANK_STEP_MS);
+  });
+
+  test("the preferred node goes at once, and the others leave it 2 s", () => {
+    const better = lost.peer("c", { priority: 1 });
+    expect(afterMs(better.lockFree(0, { prefer: "a" }))).toBe(0);
+    expect(afterMs(better.lockFree(0, { prefer: "c" }))).toBe(PREFERRED_HEAD_START_MS + RANK_STEP_MS);
+  });
+
+  test("a preference for a node outside V is no preference", () => {
+    expect(afterMs(lost.lockFree(0, { prefer: "d" }))).toBe(0);
+  });
+
+  test("elections that came to nothing are tried again later and later, 10 s at most", () => {
+    const pauses = [0, 1, 2, 3, 4, 5, 6, 60].map(backOffMs);
+    expect(pauses).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+  });
+});

@@ -1,0 +1,392 @@
+// Changes of V and k by the published primary (PROTOCOL §7): preconditions, order, barrier, doubt.
+import { describe, expect, test } from "vitest";
+import { FRESH_MS } from "../../recipes/mysql/core/policy.ts";
+import { membershipStep } from "../../recipes/mysql/core/membership.ts";
+import {
+  deeds,
+  EPOCH,
+  gtids,
+  HEAD,
+  NOW,
+  situation,
+  the,
+  uuid,
+  type Name,
+  type Situation,
+} from "./situation.ts";
+
+const step = (s: Situation) => {
+  const { state } = s.observation.consul;
+  const { server } = s.observation;
+  if (state === null || server === null) throw new Error("no state or no server");
+  const { value, index } = state;
+  return membershipStep({ o: s.observation, state: value, index, server, me: uuid("a") }) ?? [];
+};
+const does = (s: Situation) => deeds(step(s));
+const ids = (...names: readonly Name[]) => names.map(uuid);
+const primaryOf = (...voters: readonly Name[]) =>
+  situation()
+    .withVoters("a", ...voters)
+    .asPrimary();
+const three = primaryOf("b", "c");
+const two = primaryOf("b");
+const alone = primaryOf();
+/** No heartbeat has been acknowledged for that long. */
+const blocked = (s: Situation, forMs: number) =>
+  s.heartbeat({ ackedStart: NOW - forMs - 500, waitingSince: NOW - forMs });
+
+describe("a healthy cluster", () => {
+  test("of the wished size changes nothing", () => {
+    expect(step(three)).toEqual([]);
+  });
+
+  test("that is smaller than wished, with nobody to add, changes nothing", () => {
+    expect(step(two)).toEqual([]);
+    expect(step(alone)).toEqual([]);
+  });
+});
+
+describe("a voter is removed", () => {
+  const gone = (ms: number) => three.absent("c", ms);
+
+  test("when it has been gone for dropVoterAfter, not before", () => {
+    expect(step(gone(29_999))).toEqual([]);
+    expect(the("cut", step(gone(30_000)))).toMatchObject({
+      uuid: uuid("c"),
+      serverId: 3,
+      voters: ids("a", "b"),
+      acks: 1,
+    });
+  });
+
+  test("first cut off, never first removed in Consul", () => {
+    expect(does(gone(30_000))).toEqual(["cut"]);
+  });
+
+  test("at once where its data cannot follow and it is not connected", () => {
+    expect(does(three.absent("c", 10).peer("c", { needsRebuild: true }))).toEqual(["cut"]);
+    expect(step(three.peer("c", { needsRebuild: true }))).toEqual([]);
+  });
+
+  test("where it cannot prove what it acknowledged, so that it may be added anew", () => {
+    expect(does(three.peer("c", { amnesiac: true }))).toEqual(["cut"]);
+  });
+
+  test("where V is larger than the policy says", () => {
+    const four = primaryOf("b", "c", "d");
+    expect(the("cut", step(four)).voters).toHaveLength(3);
+    expect(step(four.policy({ voters: 4 }))).toEqual([]);
+  });
+
+  test("never where too few would be left to acknowledge", () => {
+    expect(step(two.absent("b", 4_000))).toEqual([]);
+    expect(step(two.peer("b", { amnesiac: true }))).toEqual([]);
+    const s = primaryOf("b", "c").acks(2).asPrimary().absent("c", 60_000);
+    expect(does(s.policy({ acks: 2 }))).not.toContain("cut");
+  });
+
+  test("not while its server_id is unknown", () => {
+    const peers = three.observation.consul.peers.filter((p) => p.node !== "c");
+    expect(step(gone(60_000).consul({ peers }))).toEqual([]);
+  });
+});
+
+describe("the barrier of a removal", () => {
+  const cut = three
+    .absent("c", 31_000)
+    .changing("remove", { uuid: uuid("c"), voters: ids("a", "b"), since: NOW - 400 });
+
+  test("is a heartbeat that started after the cut: an earlier one proves nothing", () => {
+    expect(does(cut.heartbeat({ ackedStart: NOW - 500 }))).toEqual(["hold"]);
+    expect(does(cut.heartbeat({ ackedStart: NOW - 400 }))).toEqual(["hold"]);
+    expect(does(cut.heartbeat({ ackedStart: null }))).toEqual(["hold"]);
+    const done = step(cut.heartbeat({ ackedStart: NOW - 399 }));
+    expect(the("commit-change", done)).toMatchObject({
+      kind: "remove",
+      uuid: uuid("c"),
+      voters: ids("a", "b"),
+      acks: 1,
+      index: 500,
+    });
+  });
+
+  test("is waited for in vain when the last acknowledging voter goes too: then it goes alone", () => {
+    const s = blocked(cut.absent("b", 6_000), 6_000);
+    expect(does(s)).toEqual(["cut-all"]);
+  });
+});
+
+describe("a voter is added", () => {
+  const joining = two.peer("c", { semiSync: false }).connected("b", "c");
+  const adds = (s: Situation) => does(s).includes("commit-change");
+
+  test("to V first; its acknowledgements count only after it has read that", () => {
+    expect(the("commit-change", step(joining))).toMatchObject({
+      kind: "add",
+      uuid: uuid("c"),
+      voters: ids("a", "b", "c"),
+      acks: 1,
+    });
+    expect(does(joining)).toEqual(["commit-change"]);
+  });
+
+  test.each([
+    ["is not connected", joining.connected("b")],
+    ["has not reported lately", joining.peer("c", { ageMs: FRESH_MS + 1 })],
+    ["follows an older epoch", joining.peer("c", { epoch: EPOCH - 1 })],
+    ["is no replica", joining.peer("c", { role: "fenced" })],
+    ["is stopping", joining.peer("c", { stopping: true })],
+    ["cannot follow", joining.peer("c", { needsRebuild: true })],
+    ["cannot prove what it acknowledged", joining.peer("c", { amnesiac: true })],
+    ["is further behind than a heartbeat", joining.peer("c", { executed: gtids("b:1-99 m:1-5") })],
+  ] as const)("not while it %s", (_, s) => {
+    expect(adds(s)).toBe(false);
+  });
+
+  test("where what it has received counts as caught up", () => {
+    const s = joining.peer("c", { executed: gtids("b:1-99 m:1-5"), retrieved: gtids("b:100") });
+    expect(adds(s)).toBe(true);
+  });
+
+  test("not while nobody knows where the head was", () => {
+    expect(adds(joining.and({ headBefore: "" }))).toBe(false);
+  });
+
+  test("not beyond what the policy wishes", () => {
+    const full = three.peer("d", { semiSync: false }).connected("b", "c", "d");
+    expect(adds(full)).toBe(false);
+    expect(adds(full.policy({ voters: 4 }))).toBe(true);
+  });
+
+  test("in place of one that cannot be removed first, one more for the moment", () => {
+    const s = two
+      .policy({ voters: 2 })
+      .peer("c", { semiSync: false })
+      .connected("b", "c")
+      .absent("b", 1_000);
+    expect(the("commit-change", step(s))).toMatchObject({ kind: "add", voters: ids("a", "b", "c") });
+    expect(adds(s.connected("b", "c").and({ absentSince: {} }))).toBe(false);
+  });
+
+  test("to a primary that is alone, with k still 0", () => {
+    const s = alone.peer("b", { semiSync: false }).connected("b");
+    expect(the("commit-change", step(s))).toMatchObject({ voters: ids("a", "b"), acks: 0 });
+  });
+});
+
+describe("acknowledgements go up", () => {
+  const back = primaryOf("b").acks(0).asPrimary().connected("b");
+
+  test("on the server first, then the barrier, then in Consul", () => {
+    expect(the("raise-acks", step(back))).toMatchObject({ acks: 1, voters: ids("a", "b") });
+    expect(does(back)).toEqual(["raise-acks"]);
+    const raised = back
+      .semiSync({ sourceEnabled: true, sourceActive: true, waitFor: 1, clients: 1 })
+      .changing("acks-up", { acks: 1, since: NOW - 400 });
+    expect(does(raised.heartbeat({ ackedStart: NOW - 400 }))).toEqual(["hold"]);
+    expect(the("commit-change", step(raised.heartbeat({ ackedStart: NOW - 399 })))).toMatchObject({
+      kind: "acks-up",
+      acks: 1,
+      voters: ids("a", "b"),
+    });
+  });
+
+  test.each([
+    ["is not connected", back.connected()],
+    ["has its flag OFF still", back.peer("b", { semiSync: false })],
+    ["has not reported lately", back.peer("b", { ageMs: FRESH_MS + 1 })],
+  ] as const)("not while the voter %s", (_, s) => {
+    expect(step(s)).toEqual([]);
+  });
+
+  test("by one at a time, and only as far as that many acknowledge", () => {
+    const s = three.policy({ acks: 2 });
+    expect(the("raise-acks", step(s)).acks).toBe(2);
+    expect(step(s.semiSync({ clients: 1 }))).toEqual([]);
+    expect(step(s.peer("c", { semiSync: false }))).toEqual([]);
+  });
+
+  test("never above N − 1", () => {
+    expect(step(two.policy({ acks: 3 }))).toEqual([]);
+  });
+
+  test("and back to what Consul says where nobody acknowledges the raise: no client hangs for ever", () => {
+    const raised = back
+      .semiSync({ sourceEnabled: true, sourceActive: true, waitFor: 1 })
+      .connected()
+      .changing("acks-up", { acks: 1, since: NOW - 5_000 });
+    expect(the("lower-acks", step(blocked(raised, 5_000))).acks).toBe(0);
+    const early = raised.changing("acks-up", { acks: 1, since: NOW - 4_999 });
+    expect(does(blocked(early, 4_999))).toEqual(["hold"]);
+  });
+
+  test("and never back while the raise was sent to Consul and its answer is not known", () => {
+    const sent = back
+      .semiSync({ sourceEnabled: true, sourceActive: true, waitFor: 1 })
+      .connected()
+      .changing("acks-up", { acks: 1, since: NOW - 60_000, stage: "sent" });
+    expect(does(blocked(sent, 60_000))).toEqual(["commit-change"]);
+  });
+
+  test("on the server only: what waits for more than Consul says is brought back", () => {
+    expect(the("lower-acks", step(three.semiSync({ waitFor: 2 }))).acks).toBe(1);
+    const armed = alone.semiSync({ sourceEnabled: true, sourceActive: true, waitFor: 1 });
+    expect(the("lower-acks", step(armed)).acks).toBe(0);
+  });
+});
+
+describe("acknowledgements go down", () => {
+  test("in Consul first, then on the server", () => {
+    const s = three.acks(2).asPrimary().policy({ acks: 1 });
+    expect(the("commit-change", step(s))).toMatchObject({ kind: "acks-down", acks: 1, voters: ids("a", "b", "c") });
+    expect(does(s)).toEqual(["commit-change"]);
+  });
+
+  test("to those that are left, where fewer than k acknowledge for aloneAfter", () => {
+    const k2 = three.acks(2).asPrimary().policy({ acks: 2 });
+    const s = (ms: number) => blocked(k2.absent("c", ms), ms);
+    expect(step(s(4_999))).toEqual([]);
+    expect(the("commit-change", step(s(5_000)))).toMatchObject({ kind: "acks-down", acks: 1 });
+    expect(step(s(5_000).policy({ minAcks: 2 }))).toEqual([]);
+  });
+});
+
+describe("a primary goes on alone", () => {
+  const deserted = (ms: number) => blocked(three.absent("b", ms).absent("c", ms), ms);
+
+  test("when no voter has acknowledged for aloneAfter, not before", () => {
+    expect(step(deserted(4_999))).toEqual([]);
+    expect(does(deserted(5_000))).toEqual(["cut-all"]);
+  });
+
+  test("counting from the last voter that left", () => {
+    expect(step(blocked(three.absent("b", 20_000).absent("c", 4_000), 4_000))).toEqual([]);
+  });
+
+  test("after all others are cut, then in Consul, and only then for its clients", () => {
+    expect(the("cut-all", step(deserted(5_000))).others).toEqual([
+      { uuid: uuid("b"), serverId: 2 },
+      { uuid: uuid("c"), serverId: 3 },
+    ]);
+    const cut = deserted(6_000).changing("alone", { voters: ids("a"), acks: 0 });
+    expect(the("commit-change", step(cut))).toMatchObject({ kind: "alone", voters: ids("a"), acks: 0 });
+  });
+
+  test("never where the policy wants an acknowledgement", () => {
+    expect(does(deserted(60_000).policy({ minAcks: 1 }))).not.toContain("cut-all");
+  });
+
+  test("while it is promoting also where the policy wants one: it stays closed then, but V is free to change", () => {
+    const s = three.policy({ minAcks: 1 }).asPrimary("marking");
+    expect(does(blocked(s.absent("b", 5_000).absent("c", 5_000), 5_000))).toEqual(["cut-all"]);
+  });
+
+  test("at once where every other voter has said that it stopped, or that it cannot follow", () => {
+    const s = deserted(10).peer("b", { stopped: true });
+    expect(step(s)).toEqual([]);
+    expect(does(s.peer("c", { stopped: true }))).toEqual(["cut-all"]);
+    expect(does(s.peer("c", { needsRebuild: true }))).toEqual(["cut-all"]);
+  });
+
+  test("never without Consul", () => {
+    expect(step(deserted(20_000).consulAway())).toEqual([]);
+    expect(step(deserted(20_000).consul({ goodUntil: NOW }))).toEqual([]);
+  });
+
+  test("not while k voters are there", () => {
+    expect(step(three.absent("b", 20_000))).toEqual([]);
+  });
+
+  test("not while heartbeats are acknowledged, whatever is known of the voters", () => {
+    const s = three.and({ absentSince: { [uuid("b")]: NOW - 20_000, [uuid("c")]: NOW - 20_000 } });
+    expect(does(s)).not.toContain("cut-all");
+    expect(does(s)).not.toContain("commit-change");
+  });
+
+  test("also where a dump thread of a silent host is left over", () => {
+    const s = blocked(two, 6_000).and({ absentSince: { [uuid("b")]: NOW - 6_000 } });
+    expect(does(s)).toEqual(["cut-all"]);
+  });
+});
+
+describe("a primary that nobody acknowledges steps down", () => {
+  const unseen = { seesPrimary: false } as const;
+  const cutOff = (ms: number) =>
+    blocked(three.absent("b", ms).absent("c", ms), ms).peer("b", unseen).peer("c", unseen);
+
+  test("before it goes alone, where max(q, k+1) voters are well and do not see it", () => {
+    expect(does(cutOff(5_000))).toEqual(["kill-mysqld"]);
+    expect(step(cutOff(4_999))).toEqual([]);
+  });
+
+  test.each([
+    ["sees it", { seesPrimary: true }],
+    ["has not reported lately", { ageMs: FRESH_MS + 1 }],
+    ["is no replica", { role: "unknown" }],
+    ["is stopping", { stopping: true }],
+    ["cannot follow", { needsRebuild: true }],
+    ["is tagged nofailover", { noFailover: true }],
+  ] as const)("not where one of two %s: its successor could not be acknowledged", (_, odd) => {
+    expect(does(cutOff(5_000).peer("c", { ...unseen, ...odd }))).toEqual(["cut-all"]);
+  });
+
+  test("not of two nodes: the other could not be acknowledged either", () => {
+    expect(does(blocked(two.absent("b", 5_000), 5_000).peer("b", unseen))).toEqual(["cut-all"]);
+  });
+
+  test("also where the policy forbids to go alone", () => {
+    expect(does(cutOff(5_000).policy({ minAcks: 1 }))).toEqual(["kill-mysqld"]);
+  });
+
+  test("also before it lowers k for lack of acknowledgements", () => {
+    const five = primaryOf("b", "c", "d", "e").policy({ acks: 2, voters: 5 }).acks(2).asPrimary();
+    let s = blocked(five, 5_000);
+    for (const name of ["b", "c", "d"] as const) s = s.absent(name, 5_000).peer(name, unseen);
+    expect(does(s)).toEqual(["kill-mysqld"]);
+  });
+});
+
+describe("a change in doubt", () => {
+  const cases = ["remove", "add", "acks-up", "acks-down", "alone"] as const;
+
+  test.each(cases)("%s is sent again until it is known, and nothing else is begun", (kind) => {
+    const s = blocked(three.absent("b", 60_000).absent("c", 60_000), 60_000).changing(kind, {
+      stage: "sent",
+      voters: ids("a", "b"),
+      acks: 1,
+    });
+    expect(the("commit-change", step(s))).toMatchObject({ kind, voters: ids("a", "b"), acks: 1 });
+    expect(does(s)).toEqual(["commit-change"]);
+  });
+
+  test("is won at the index that is read now: an older send can then never land", () => {
+    const s = three.changing("add", { stage: "sent" });
+    const commit = the("commit-change", step(s));
+    expect(commit.index).toBe(500);
+    expect(commit.from).toEqual(s.observation.consul.state?.value);
+  });
+});
+
+describe("strangers", () => {
+  test("are disconnected where one of them acknowledges", () => {
+    const s = three.connected("b", "c", "d").semiSync({ clients: 3 });
+    expect(the("kick", step(s)).uuids).toEqual(ids("d"));
+  });
+
+  test("may replicate as long as they do not acknowledge", () => {
+    expect(step(three.connected("b", "c", "d"))).toEqual([]);
+  });
+
+  test("are no matter where nobody waits for acknowledgements", () => {
+    expect(does(alone.connected("d").policy({ voters: 1 }))).toEqual([]);
+  });
+});
+
+test("one change at a time: a loss, a newcomer and a policy together give one step", () => {
+  const s = three
+    .policy({ acks: 2, voters: 4 })
+    .peer("d", { semiSync: false, executed: gtids(HEAD) })
+    .connected("b", "c", "d")
+    .absent("c", 60_000);
+  expect(step(s)).toHaveLength(1);
+});

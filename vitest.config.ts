@@ -1,0 +1,32 @@
+// One project per test folder. Suites that start real servers run their files one after the other: the machine has two
+// cores, and a test that starves another measures nothing.
+import { defineConfig } from "vitest/config";
+
+const pure = ["core", "config", "drills"];
+const real = ["toolchain", "contract", "mysqld", "runtime", "cli", "cluster"];
+
+/** Real servers start, clone and shut down in seconds; a minute says that something hangs. */
+const REAL_TIMEOUT_MS = 60_000;
+
+export default defineConfig({
+  test: {
+    // Never retried: a test that fails sometimes has found something.
+    retry: 0,
+    projects: [
+      ...pure.map((name) => ({
+        test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000 },
+      })),
+      { test: { name: "house", include: ["test/*.test.ts"] } },
+      ...real.map((name) => ({
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          fileParallelism: false,
+          testTimeout: REAL_TIMEOUT_MS,
+          hookTimeout: REAL_TIMEOUT_MS,
+          sequence: { groupOrder: 1 + real.indexOf(name) },
+        },
+      })),
+    ],
+  },
+});
