@@ -4,7 +4,18 @@
 import { styleText } from "node:util";
 
 const MARKS = { error: "red", warn: "yellow", info: "green", debug: "gray" } as const;
-const SHOWN = new Set(["level", "time", "msg", "cluster", "node", "epoch", "role", "tick", "ms"]);
+const SHOWN = new Set([
+  "level",
+  "time",
+  "msg",
+  "cluster",
+  "node",
+  "epoch",
+  "role",
+  "tick",
+  "ms",
+  "action",
+]);
 
 /** `line` is one JSON object with a newline, as pino writes it; what is not JSON passes through. */
 export function prettyLine(line: string): string {

@@ -5,6 +5,8 @@
 export interface Clock {
   /** Milliseconds on this process's monotonic clock, from an arbitrary origin. */
   now(): number;
+  /** The wall clock, ms since 1970: printed, and compared with now() to notice a machine that was suspended. */
+  wall(): number;
   /** Resolves after `ms`, or rejects with the signal's reason. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -54,7 +54,7 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
  * still), nothing that was known of the lock counts until a consistent read of `state` says so.
  */
 async function readAfterPause({ memory, registry, clock }: ObserveParts): Promise<void> {
-  const at = { mono: clock.now(), wall: Date.now() };
+  const at = { mono: clock.now(), wall: clock.wall() };
   const before = memory.tickedAt;
   memory.tickedAt = at;
   if (before === null || memory.primacy === null) return;

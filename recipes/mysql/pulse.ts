@@ -1,18 +1,19 @@
 // The fast senses between ticks (PROTOCOL §3): the primary's heartbeat and probe, the replica's look at its receiver,
 // the question to the primary's agent. They write facts into memory and wake the loop; they never act.
-import { connect as tcp } from "node:net";
 import type { Clock, Log } from "../../src/index.ts";
 import { messageOf } from "../../src/index.ts";
 import { shouldAskLiveness } from "./core/detection.ts";
 import type { Observation } from "./core/observation.ts";
 import { PROBE_FAILURES } from "./core/policy.ts";
 import type { Handle } from "./handle.ts";
+import type { Peers } from "./machine.ts";
 import type { Memory } from "./memory.ts";
 
 type Parts = {
   readonly memory: Memory;
   readonly handle: Handle;
   readonly clock: Clock;
+  readonly peers: Peers;
   readonly log: Log;
   readonly wake: () => void;
   /** The last observation, or null before the first. */
@@ -25,8 +26,6 @@ const PROBE_EVERY_MS = 500;
 const CALM_PROBE_EVERY_MS = 5_000;
 const RECEIVER_EVERY_MS = 200;
 const LIVENESS_EVERY_MS = 500;
-const LIVENESS_TIMEOUT_MS = 500;
-const TCP_TIMEOUT_MS = 300;
 /** A marker that waits this long is surely in the binlog: a heartbeat behind it wakes acks that were lost (S10). */
 const HEARTBEAT_BEHIND_MARKER_MS = 1_000;
 
@@ -141,7 +140,7 @@ async function look(parts: Parts): Promise<void> {
 const lastSeen = new WeakMap<object, string>();
 
 async function ask(parts: Parts, up: boolean): Promise<void> {
-  const { memory, clock, wake } = parts;
+  const { memory, clock, wake, peers } = parts;
   const o = parts.last();
   const value = o?.consul.leader?.value;
   const address =
@@ -149,41 +148,19 @@ async function ask(parts: Parts, up: boolean): Promise<void> {
       ? value
       : o?.consul.peers.find((p) => p.uuid === memory.following?.primary);
   if (o === null || address === undefined) return;
-  if (!up && !memory.sight.refused && (await refused(address.host, address.port))) {
+  if (
+    !up &&
+    !memory.sight.refused &&
+    (await peers.refused({ host: address.host, port: address.port }))
+  ) {
     memory.sight = { ...memory.sight, refused: true };
     wake();
   }
   const now = clock.now();
   if (!shouldAskLiveness({ ...o, now, following: memory.following, sight: memory.sight })) return;
   if (memory.sight.askedAt !== null && now - memory.sight.askedAt < LIVENESS_EVERY_MS) return;
-  const alive = await liveness(address.host, address.agentPort);
+  const alive = await peers.alive({ host: address.host, port: address.agentPort });
   const agentDeadSince = alive ? null : (memory.sight.agentDeadSince ?? now);
   memory.sight = { ...memory.sight, askedAt: now, agentDeadSince };
   wake();
-}
-
-/** True when a host that is up says that nobody listens: there is nothing to wait for. */
-function refused(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = tcp({ host, port });
-    const done = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(TCP_TIMEOUT_MS, () => done(false));
-    socket.on("connect", () => done(false));
-    socket.on("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"));
-  });
-}
-
-async function liveness(host: string, port: number): Promise<boolean> {
-  try {
-    const answer = await fetch(`http://${host}:${port}/liveness`, {
-      signal: AbortSignal.timeout(LIVENESS_TIMEOUT_MS),
-    });
-    await answer.body?.cancel();
-    return answer.ok;
-  } catch {
-    return false; // Refused, reset or silent: each of them is the answer "no".
-  }
 }

@@ -1,5 +1,6 @@
 // One node of the MySQL recipe: wires registry, server, pulse and executors into the triple that the loop runs.
-import type { RecipeContext, Reconciler, Report } from "../../src/index.ts";
+import { randomUUID } from "node:crypto";
+import type { RecipeContext, Reconciler, Report, Supervise, Supervised } from "../../src/index.ts";
 import { messageOf } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Action } from "./core/action.ts";
@@ -10,16 +11,16 @@ import { endpoint } from "./endpoints.ts";
 import { refreshDatadir } from "./execute/data.ts";
 import { execute } from "./execute/execute.ts";
 import type { Hands } from "./execute/hands.ts";
-import { adminPort } from "./execute/server.ts";
 import { Handle } from "./handle.ts";
 import { keysOf } from "./keys.ts";
 import { forgetReplication, freshMemory, type Memory } from "./memory.ts";
-import { readDatadir } from "./mysqld/datadir.ts";
-import { readPromise } from "./mysqld/promise.ts";
+import type { Maker } from "./machine.ts";
+import type { Mysqld } from "./mysqld/port.ts";
 import { readSecrets } from "./mysqld/secrets.ts";
 import { openMysqld } from "./mysqld/server.ts";
 import { idleMs, observe } from "./observe.ts";
 import { startPulse } from "./pulse.ts";
+import { adminPort, realDisk, realMaker, realPeers } from "./real-machine.ts";
 import { Recorder } from "./recorder.ts";
 import { Registry } from "./registry.ts";
 
@@ -29,38 +30,49 @@ const RESTART_LONGEST_MS = 30_000;
 /** The record that says `stopped` saves the others a wait; without Consul it is not worth one of ours. */
 const LAST_WORD_MS = 1_000;
 
+/** Everything that a node stands on, as ports: the real ones, or a simulated world's. */
+export type NodeParts = Omit<Hands, "keys" | "registry" | "memory" | "handle" | "maker"> & {
+  readonly supervise: Supervise;
+  readonly connect: () => Promise<Mysqld>;
+  readonly maker: (process: Supervised) => Maker;
+};
+
 export async function startReconciler(
   context: RecipeContext<MysqlConfig>,
 ): Promise<Reconciler<Observation, Action>> {
-  await using stack = new AsyncDisposableStack();
-  const { node, config, clock, log, wake, kv, lease } = context;
+  const { node, config, log } = context;
   const secrets = await readSecrets(config.secrets);
   for (const secret of Object.values(secrets)) log.redact(secret);
-  const memory = freshMemory(await readDatadir(node.dir), await readPromise(node.dir));
-  const keys = keysOf(node.cluster);
   const tool = context.tools.get("mysql");
   if (tool === undefined) throw new Error("run.ts gives every tool that the recipe names");
-  const mysqld = stack.use(
-    context.supervise({ name: "mysqld", onExit: (exit) => ended(memory, exit.afterMs, context) }),
+  const target = { host: "127.0.0.1", adminPort: adminPort(config), secrets } as const;
+  return assemble({
+    ...context,
+    connect: () => openMysqld(target),
+    disk: realDisk(node.dir),
+    maker: (process) =>
+      realMaker({ config, node, tool, secrets, spawn: context.supervise, process }),
+    peers: realPeers(secrets),
+    newUuid: randomUUID,
+  });
+}
+
+/** One node on the given ports. Errors: those of reading the disk. */
+export async function assemble(parts: NodeParts): Promise<Reconciler<Observation, Action>> {
+  await using stack = new AsyncDisposableStack();
+  const { node, clock, log, wake, kv, lease, disk, connect } = parts;
+  const { datadir, promise } = await disk.read();
+  const memory = freshMemory(datadir, promise);
+  const keys = keysOf(node.cluster);
+  const process = stack.use(
+    parts.supervise({ name: "mysqld", onExit: (exit) => ended(memory, exit.afterMs, parts) }),
   );
-  const target = { host: "127.0.0.1", adminPort: adminPort({ config }), secrets } as const;
-  const handle = stack.use(
-    new Handle({ process: mysqld, clock, log, wake, connect: () => openMysqld(target) }),
-  );
+  const handle = stack.use(new Handle({ process, clock, log, wake, connect }));
   const registry = stack.use(new Registry({ kv, clock, lease, keys, wake }));
   const recorder = stack.use(new Recorder({ kv, keys, clock, log }));
-  const hands: Hands = {
-    ...context,
-    keys,
-    registry,
-    memory,
-    handle,
-    secrets,
-    tool,
-    spawn: context.supervise,
-  };
+  const hands: Hands = { ...parts, maker: parts.maker(process), keys, registry, memory, handle };
   await refreshDatadir(hands);
-  return triple(hands, { recorder, kill: () => mysqld.kill(), disposables: stack.move() });
+  return triple(hands, { recorder, kill: () => process.kill(), disposables: stack.move() });
 }
 
 type Rest = {
@@ -70,12 +82,12 @@ type Rest = {
 };
 
 function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
-  const { memory, node, clock, log, handle, wake } = hands;
+  const { memory, node, clock, wake } = hands;
   const { recorder, disposables } = rest;
   let last: Observation | null = null;
   let says = "starting";
-  disposables.use(startPulse({ memory, handle, clock, log, wake, last: () => last }));
-  const since = new Date().toISOString();
+  disposables.use(startPulse({ ...hands, last: () => last }));
+  const since = new Date(clock.wall()).toISOString();
   const record = (o: Observation, actions: readonly Action[]) => {
     const { httpPort: agentPort, controlSocket } = node;
     const ver = memory.flagVer;
@@ -120,7 +132,11 @@ async function fence({ log, handle }: Hands, kill: () => void, why: string): Pro
   }
 }
 
-function ended(memory: Memory, afterMs: number, { clock, wake }: RecipeContext<MysqlConfig>): void {
+function ended(
+  memory: Memory,
+  afterMs: number,
+  { clock, wake }: Pick<Hands, "clock" | "wake">,
+): void {
   forgetReplication(memory);
   memory.quickExits = afterMs < QUICK_EXIT_MS ? memory.quickExits + 1 : 0;
   // The first quick end is started again at once: most often it was we who killed it.

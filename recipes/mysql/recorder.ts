@@ -18,7 +18,8 @@ const AT_MOST_EVERY_MS = 100;
 
 export class Recorder implements AsyncDisposable {
   readonly #parts: Parts;
-  readonly #timer: NodeJS.Timeout;
+  readonly #end = new AbortController();
+  readonly #beats: Promise<void>;
   #newest: NodeRecord | null = null;
   #told = "";
   #writing: Promise<void> | null = null;
@@ -27,7 +28,7 @@ export class Recorder implements AsyncDisposable {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => this.#write(), EVERY_MS);
+    this.#beats = this.#beat();
   }
 
   note(record: NodeRecord | null): void {
@@ -35,8 +36,20 @@ export class Recorder implements AsyncDisposable {
     this.#newest = record;
     if (urgent(record) === this.#told) return;
     if (this.#parts.clock.now() - this.#wroteAt < AT_MOST_EVERY_MS) {
-      setTimeout(() => this.#write(), AT_MOST_EVERY_MS);
+      const { clock } = this.#parts;
+      // Aborted: this agent's last record is written by `last`.
+      void clock.sleep(AT_MOST_EVERY_MS, this.#end.signal).then(
+        () => this.#write(),
+        () => {},
+      );
     } else this.#write();
+  }
+
+  async #beat(): Promise<void> {
+    while (!this.#end.signal.aborted) {
+      this.#write();
+      await this.#parts.clock.sleep(EVERY_MS, this.#end.signal).catch(() => {}); // Aborted: ends.
+    }
   }
 
   /** The last record of this agent: written before it ends, or not within `limitMs`. */
@@ -73,7 +86,8 @@ export class Recorder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
+    this.#end.abort();
+    await this.#beats;
     await this.#writing;
   }
 }

@@ -8,7 +8,7 @@ import { ConfigError, messageOf } from "../errors.ts";
 import { overridesFrom, type Override } from "./environment.ts";
 import type { AnyRecipe, LoadRecipe } from "./load-recipe.ts";
 import { pathText, problemsOf } from "./problems.ts";
-import { schemaWith, type Config } from "./schema.ts";
+import { LONGEST_SOCKET_PATH, SOCKET_PATH_RULE, schemaWith, type Config } from "./schema.ts";
 import { shapeAt, shapeOf, type Shape } from "./shape.ts";
 
 export type ConfigValue = {
@@ -53,14 +53,25 @@ export async function loadConfig(file: string, sources: Sources): Promise<Loaded
   const all = parsed.data as Tree;
   const config = relativeTo(file, all as unknown as Config);
   const values = valuesOf(all, { tree, shape, overrides, path: [] });
-  const controlSocket = config.node.controlSocket ?? join(config.node.dir, "control.sock");
+  const controlSocket = socketOf(file, config);
   return { recipe, config, section: all[recipe.name], controlSocket, values };
 }
 
 /** A relative directory is meant from the file that names it, not from wherever the agent was started. */
 function relativeTo(file: string, config: Config): Config {
   const dir = resolve(dirname(resolve(file)), config.node.dir);
-  return { ...config, node: { ...config.node, dir } };
+  const { controlSocket: socket } = config.node;
+  const sockets =
+    socket === undefined ? {} : { controlSocket: resolve(dirname(resolve(file)), socket) };
+  return { ...config, node: { ...config.node, dir, ...sockets } };
+}
+
+/** The default's length depends on the directory, so the schema cannot check it. */
+function socketOf(file: string, { node }: Config): string {
+  const path = node.controlSocket ?? join(node.dir, "control.sock");
+  if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return path;
+  const problem = `node.controlSocket: ${SOCKET_PATH_RULE}, and ${path} has more`;
+  throw new ConfigError("AP_CONFIG_INVALID", `${file}: 1 problem`, { problems: [problem] });
 }
 
 function readTree(file: string): Tree {

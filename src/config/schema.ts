@@ -20,13 +20,8 @@ const name = z
   .refine((text) => NAME.test(text), "expected small letters, digits and dashes, at most 63");
 
 // sun_path of unix(7) holds 107 bytes and a zero; with more, bind() fails with a message that nobody understands.
-const LONGEST_SOCKET_PATH = 107;
-const socketPath = z
-  .string()
-  .refine(
-    (path) => Buffer.byteLength(path) <= LONGEST_SOCKET_PATH,
-    `the path of a socket has at most ${LONGEST_SOCKET_PATH} bytes`,
-  );
+export const LONGEST_SOCKET_PATH = 107;
+export const SOCKET_PATH_RULE = `the path of a socket has at most ${LONGEST_SOCKET_PATH} bytes`;
 
 const port = z.int().min(1).max(65_535);
 
@@ -46,7 +41,7 @@ const node = z.strictObject({
   /** The agent's own HTTP port. */
   httpPort: port.default(8306),
   /** Default: control.sock below dir. */
-  controlSocket: socketPath.optional(),
+  controlSocket: z.string().min(1).optional(),
 });
 
 const consul = z.strictObject({

@@ -2,7 +2,7 @@
 // CLOCK_MONOTONIC goes on under SIGSTOP, and stands still while a virtual machine is suspended.
 import type { Clock } from "../ports.ts";
 
-export const realClock: Clock = { now, sleep };
+export const realClock: Clock = { now, wall: Date.now, sleep };
 
 function now(): number {
   // hrtime, not performance.now(): the latter has another origin in each worker thread.

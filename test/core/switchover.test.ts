@@ -73,7 +73,7 @@ describe("the successor", () => {
     ["cannot follow", { needsRebuild: true }],
     ["lags 6 s", { lagSeconds: 6 }],
     ["lags ? s", { lagSeconds: null }],
-    ["cannot prove what it acknowledged", { amnesiac: true }],
+    ["is amnesiac: it cannot prove what it acknowledged", { amnesiac: true }],
   ] as const)("is nobody who %s", (why, odd) => {
     expect(to(primary.peer("b", odd), "b")).toBe(`b: ${why}`);
     expect(to(primary.peer("b", odd))).toBe("c");

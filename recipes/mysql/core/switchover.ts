@@ -74,6 +74,7 @@ function notEligible(o: Observation, state: State, peer: Peer): string | null {
   if (peer.stopping || peer.stopped) return "is stopping";
   if (peer.noFailover) return "is tagged nofailover";
   if (peer.needsRebuild) return "cannot follow";
+  if (peer.amnesiac) return "is amnesiac: it cannot prove what it acknowledged";
   if (o.server?.dumpThreads.every((d) => d.uuid !== peer.uuid) ?? true) return "is not connected";
   if ((peer.lagSeconds ?? MAX_LAG_SECONDS + 1) > MAX_LAG_SECONDS)
     return `lags ${peer.lagSeconds ?? "?"} s`;

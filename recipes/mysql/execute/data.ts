@@ -1,22 +1,9 @@
 // The datadir: a server_id of its own, found or cloned, set aside (PROTOCOL §7). Long work runs as a job: the action
 // starts it, its progress is an observed fact, and a half-made datadir never gets its name.
-import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { ConflictError, messageOf } from "../../../src/index.ts";
 import { founded } from "../core/state.ts";
 import { leaf } from "../keys.ts";
-import {
-  readDatadir,
-  removeBootstrap,
-  removeHalf,
-  setAside,
-  textOf,
-  writeBootstrap,
-} from "../mysqld/datadir.ts";
-import { removeDurable, writeDurable } from "../mysqld/durable.ts";
-import { initialize } from "../mysqld/initialize.ts";
-import { writePromise } from "../mysqld/promise.ts";
-import { provisionByClone } from "../mysqld/provision.ts";
+import type { NewData } from "../machine.ts";
 import {
   commitNoted,
   consistentState,
@@ -27,7 +14,6 @@ import {
   type Executors,
   type Hands,
 } from "./hands.ts";
-import { writeMyCnf } from "./server.ts";
 
 /** Pauses between tries of a failed job: 1 s, 2 s, 4 s … 30 s. */
 const RETRY_FIRST_MS = 1_000;
@@ -35,43 +21,35 @@ const RETRY_LONGEST_MS = 30_000;
 /** server_id is 32 bits; a cluster that has used this many has a problem of its own. */
 const MOST_SERVER_IDS = 1_000;
 
-/** Reads the directory anew: after anything that changed it. */
+/** Reads the disk anew: after anything that changed it. */
 export async function refreshDatadir(hands: Hands): Promise<void> {
-  const { memory, node } = hands;
-  memory.datadir = await readDatadir(node.dir);
-  memory.fresh = memory.datadir.kind === "ready" && (await plan(hands)) !== null;
-  if (memory.datadir.kind === "ready") {
-    memory.uuid = memory.datadir.uuid;
-    memory.serverId = memory.datadir.serverId;
+  const { memory, disk } = hands;
+  const { datadir, plan } = await disk.read();
+  memory.datadir = datadir;
+  memory.fresh = datadir.kind === "ready" && plan !== null;
+  if (datadir.kind === "ready") {
+    memory.uuid = datadir.uuid;
+    memory.serverId = datadir.serverId;
   }
 }
 
-const planFile = (hands: Hands): string => join(hands.node.dir, "plan.json");
-
-/** Identity of a datadir in the making: kept, so that a crash does not use up another server_id. */
-async function plan(hands: Hands): Promise<{ uuid: string; serverId: number } | null> {
-  const text = await textOf(planFile(hands));
-  if (text === null) return null;
-  const { uuid, serverId } = JSON.parse(text) as { uuid: string; serverId: number };
-  return { uuid, serverId };
-}
-
+/** A plan that was claimed before is kept, so that a crash does not use up another server_id. */
 async function claimServerId(hands: Hands): Promise<void> {
-  const { kv, keys, memory, node } = hands;
-  const planned = await plan(hands);
-  const uuid = planned?.uuid ?? randomUUID();
+  const { kv, keys, memory, node, disk } = hands;
+  const { plan } = await disk.read();
+  const uuid = plan?.uuid ?? hands.newUuid();
   const taken = new Map((await kv.list(keys.serverIds)).map((e) => [Number(leaf(e)), e.value]));
   const value = JSON.stringify({ uuid, node: node.name });
-  if (planned !== null && taken.get(planned.serverId) === value) {
+  if (plan !== null && taken.get(plan.serverId) === value) {
     memory.uuid = uuid;
-    memory.serverId = planned.serverId;
+    memory.serverId = plan.serverId;
     return;
   }
   for (let serverId = 1; serverId <= MOST_SERVER_IDS; serverId++) {
     if (taken.has(serverId)) continue;
     const claimed = await kv.commit([{ do: "cas", key: keys.serverId(serverId), value, index: 0 }]);
     if (!claimed.ok) continue;
-    await writeDurable(planFile(hands), JSON.stringify({ uuid, serverId }));
+    await disk.writePlan({ uuid, serverId });
     memory.uuid = uuid;
     memory.serverId = serverId;
     return;
@@ -135,32 +113,19 @@ export async function abortJob(hands: Hands): Promise<void> {
   await job?.done;
 }
 
-async function jobInput(hands: Hands, clusterId: string, signal: AbortSignal) {
-  await writeMyCnf(hands);
-  const { tool, node, memory, secrets, spawn } = hands;
-  const uuid = uuidOf(hands);
-  return {
-    tool,
-    dir: node.dir,
-    uuid,
-    serverId: memory.serverId ?? 0,
-    clusterId,
-    secrets,
-    signal,
-    spawn,
-  };
+function newData(hands: Hands, clusterId: string, signal: AbortSignal): NewData {
+  return { uuid: uuidOf(hands), serverId: hands.memory.serverId ?? 0, clusterId, signal };
 }
 
 export const data = {
   "claim-server-id": claimServerId,
 
   initialize: async (hands, action) => {
-    const clusterId = action.clusterId ?? randomUUID();
+    const clusterId = action.clusterId ?? hands.newUuid();
     startJob(hands, "initialize", async (_, signal) => {
-      await removeHalf(hands.node.dir);
       // Before the datadir gets its name: one without this file would count as a node with data (§7).
-      await writeBootstrap(hands.node.dir, clusterId);
-      await initialize(await jobInput(hands, clusterId, signal));
+      await hands.disk.writeBootstrap(clusterId);
+      await hands.maker.initialize(newData(hands, clusterId, signal));
       crashPoint("bootstrap:initialized");
     });
   },
@@ -170,11 +135,9 @@ export const data = {
     if (clusterId === null) return;
     hands.announce("provision", `cloning from ${donor.node}`);
     startJob(hands, "provision", async (report, signal) => {
-      await removeBootstrap(hands.node.dir);
-      await removeHalf(hands.node.dir);
-      const input = await jobInput(hands, clusterId, signal);
-      await provisionByClone({
-        ...input,
+      await hands.disk.writeBootstrap(null);
+      await hands.maker.clone({
+        ...newData(hands, clusterId, signal),
         donor: { host: donor.host, port: donor.port },
         progress: ({ done, estimate }) =>
           report(`cloning from ${donor.node}: ${mib(done)} of about ${mib(estimate)} MiB`),
@@ -184,12 +147,12 @@ export const data = {
   },
 
   "set-aside": async (hands, { why }) => {
-    const { memory, node } = hands;
+    const { memory, disk } = hands;
     const state = await consistentState(hands);
     // The one action that takes data out of service: only with an open primary, and never a voter's (§7).
     if (state?.value.phase !== "open" || state.value.voters.includes(uuidOf(hands))) return;
     await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
-    const where = await setAside(node.dir, why);
+    const where = await disk.setAside(why);
     hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);
     await forgetIdentity(hands);
     memory.errant = null;
@@ -198,19 +161,19 @@ export const data = {
   },
 
   "discard-bootstrap": async (hands, { why }) => {
-    await setAside(hands.node.dir, why);
-    await removeBootstrap(hands.node.dir);
+    await hands.disk.setAside(why);
+    await hands.disk.writeBootstrap(null);
     await forgetIdentity(hands);
   },
 
   "finish-bootstrap": async (hands) => {
-    await removeBootstrap(hands.node.dir);
+    await hands.disk.writeBootstrap(null);
     await refreshDatadir(hands);
   },
 
   "settle-datadir": async (hands) => {
     await mysqldOf(hands).forgetSource();
-    await removeDurable(planFile(hands));
+    await hands.disk.writePlan(null);
     await refreshDatadir(hands);
   },
 
@@ -226,19 +189,19 @@ export const data = {
   },
 
   "note-state": async (hands, { ver, epoch }) => {
-    const { memory, node } = hands;
+    const { memory, disk } = hands;
     const next = {
       epoch: memory.promise.epoch,
       ver: Math.max(ver, memory.promise.ver),
       seenEpoch: Math.max(epoch, memory.promise.seenEpoch),
     };
-    await writePromise(node.dir, next);
+    await disk.writePromise(next);
     memory.promise = next;
   },
 } satisfies Partial<Executors>;
 
 async function forgetIdentity(hands: Hands): Promise<void> {
-  await removeDurable(planFile(hands));
+  await hands.disk.writePlan(null);
   hands.memory.amnesiac = null;
   hands.memory.uuid = null;
   hands.memory.serverId = null;

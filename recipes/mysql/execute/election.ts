@@ -7,7 +7,6 @@ import type { LeaderValue, PromiseRecord } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
 import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
 import { markerUuidOf } from "../mysqld/marker.ts";
-import { writePromise } from "../mysqld/promise.ts";
 import { heldBy } from "../registry.ts";
 import { size, subtract, gtidSet } from "../core/gtid.ts";
 import {
@@ -110,7 +109,7 @@ export const election = {
   },
 
   promise: async (hands, { epoch }) => {
-    const { memory, node, config, kv, keys, registry } = hands;
+    const { memory, node, config, kv, keys, registry, disk } = hands;
     const { state } = registry.facts();
     const next = {
       epoch,
@@ -118,7 +117,7 @@ export const election = {
       seenEpoch: Math.max(memory.promise.seenEpoch, epoch),
     };
     // I2: durable before the set is read, let alone published.
-    await writePromise(node.dir, next);
+    await disk.writePromise(next);
     memory.promise = next;
     forgetPrimacy(memory);
     forgetReplication(memory);
@@ -265,7 +264,7 @@ async function settle(hands: Hands, epoch: number, voters: readonly string[]): P
     node: node.name,
     uuid: hands.memory.uuid,
     voters,
-    at: new Date().toISOString(),
+    at: new Date(clock.wall()).toISOString(),
     electedWithinMs: since === null ? null : Math.round(clock.now() - since),
   };
   const old = (await kv.list(keys.allPromises)).map((entry) => Number(entry.key.split("/").at(-2)));

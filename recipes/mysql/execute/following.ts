@@ -12,8 +12,6 @@ import {
 import type { GtidFacts, Intent } from "../core/observation.ts";
 import { heldSet, short } from "../core/state.ts";
 import { NO_SIGHT } from "../memory.ts";
-import { readPeerSets } from "../mysqld/peer.ts";
-import { writePromise } from "../mysqld/promise.ts";
 import { markerOf } from "./election.ts";
 import { consistentState, mysqldOf, uuidOf, type Executors, type Hands } from "./hands.ts";
 
@@ -33,7 +31,7 @@ async function extra(
   source: Source,
   mine: GtidFacts,
 ): Promise<{ gtids: string; why: string } | null> {
-  const theirs = await readPeerSets({ host: source.host, port: source.port }, hands.secrets);
+  const theirs = await hands.peers.sets({ host: source.host, port: source.port });
   if (theirs.uuid !== source.primary)
     throw new UnavailableError(
       "AP_MYSQLD_TIMEOUT",
@@ -55,7 +53,7 @@ async function extra(
 
 export const following = {
   follow: async (hands, action) => {
-    const { memory, node, registry, clock } = hands;
+    const { memory, registry, clock } = hands;
     const { epoch, primary, semiSync } = action;
     if (epoch > memory.promise.epoch) {
       const next = {
@@ -63,7 +61,7 @@ export const following = {
         epoch,
         seenEpoch: Math.max(epoch, memory.promise.seenEpoch),
       };
-      await writePromise(node.dir, next);
+      await hands.disk.writePromise(next);
       memory.promise = next;
     }
     const mysqld = mysqldOf(hands);
@@ -121,7 +119,7 @@ export const following = {
       epoch,
       ver,
       by: node.name,
-      at: new Date().toISOString(),
+      at: new Date(hands.clock.wall()).toISOString(),
       outcome: null,
     };
     await kv.commit([{ do: "set", key: keys.intent(id), value: JSON.stringify(wish) }]);

@@ -10,8 +10,6 @@ import type {
   Leaser,
   Log,
   NodeIdentity,
-  Supervise,
-  Tool,
 } from "../../../src/index.ts";
 import { UnavailableError } from "../../../src/index.ts";
 import type { MysqlConfig } from "../config.ts";
@@ -22,7 +20,7 @@ import type { Keys } from "../keys.ts";
 import { parseState } from "../keys.ts";
 import type { Memory } from "../memory.ts";
 import type { Mysqld } from "../mysqld/port.ts";
-import type { Secrets } from "../mysqld/secrets.ts";
+import type { Disk, Maker, Peers } from "../machine.ts";
 import type { Registry } from "../registry.ts";
 
 export type Hands = {
@@ -37,9 +35,11 @@ export type Hands = {
   readonly handle: Handle;
   readonly clock: Clock;
   readonly log: Log;
-  readonly secrets: Secrets;
-  readonly tool: Tool;
-  readonly spawn: Supervise;
+  readonly disk: Disk;
+  readonly maker: Maker;
+  readonly peers: Peers;
+  /** A new server_uuid or cluster id. */
+  readonly newUuid: () => string;
   readonly wake: () => void;
   readonly announce: (
     type: string,

@@ -1,7 +1,6 @@
 // Orders of people and of this node's own end: switchover, stop (PROTOCOL §6).
 import { HAND_OVER_WITHIN_MS } from "../core/policy.ts";
 import type { Intent } from "../core/observation.ts";
-import { awaitPeerSet } from "../mysqld/peer.ts";
 import { abortJob } from "./data.ts";
 import { releaseLock } from "./election.ts";
 import { consistentState, mysqldOf, type Executors, type Hands } from "./hands.ts";
@@ -22,7 +21,7 @@ async function answer(
   const intent = hands.registry.intent(id);
   if (intent === undefined) return;
   const { memory, registry } = hands;
-  const at = new Date().toISOString();
+  const at = new Date(hands.clock.wall()).toISOString();
   const opened = registry.openedAt();
   const stoodStillMs =
     outcome.ok && memory.drainedAt !== null && opened !== null
@@ -57,7 +56,7 @@ export const intents = {
 
   "hand-over": async (hands, { host, port }) => {
     const { executed } = await mysqldOf(hands).observe();
-    await awaitPeerSet({ host, port }, hands.secrets, { executed, limitMs: CATCH_UP_MS });
+    await hands.peers.awaitSet({ host, port }, { executed, limitMs: CATCH_UP_MS });
   },
 
   undrain: async (hands, { epoch, why }) => {

@@ -1,38 +1,9 @@
 // The server process: start it closed, fence it, stop it without a false OK (PROTOCOL §2, §6).
-import { mkdir, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { forgetPrimacy, forgetReplication } from "../memory.ts";
-import { layout } from "../mysqld/layout.ts";
-import { myCnf, toolPaths } from "../mysqld/my-cnf.ts";
 import type { Executors, Hands } from "./hands.ts";
 
 /** A clean shutdown of a busy server flushes for a while; after this the next start does crash recovery instead. */
 const SHUTDOWN_GRACE_MS = 15_000;
-
-/** Writes my.cnf from configuration and machine; the protocol's own settings cannot be overridden. */
-export async function writeMyCnf(hands: Hands): Promise<void> {
-  const { node, config, tool, memory } = hands;
-  const at = layout(node.dir);
-  await mkdir(node.dir, { recursive: true });
-  const text = myCnf({
-    dir: node.dir,
-    host: node.host,
-    bindAddress: config.bind,
-    port: config.port,
-    adminPort: adminPort(hands),
-    serverId: memory.serverId ?? 0,
-    memoryBytes: config.memoryMiB === undefined ? null : config.memoryMiB * 1_048_576,
-    cores: availableParallelism(),
-    options: config.options,
-    runAsRoot: process.getuid?.() === 0,
-    tool: toolPaths(tool.prefix),
-  });
-  await writeFile(at.myCnf, text, { mode: 0o600 });
-}
-
-export function adminPort({ config }: Pick<Hands, "config">): number {
-  return config.adminPort ?? config.port + 1;
-}
 
 /** SIGKILL, and wait until it is gone. */
 export async function killMysqld({ handle, memory }: Hands): Promise<void> {
@@ -44,23 +15,25 @@ export async function killMysqld({ handle, memory }: Hands): Promise<void> {
 
 /** Keeps the lease alive while something slow goes on that must not be interrupted. */
 async function alive<T>(hands: Hands, work: Promise<T>): Promise<T> {
-  const timer = setInterval(() => hands.lease.tick(), 1_000);
+  const over = new AbortController();
+  const ticking = (async () => {
+    while (!over.signal.aborted) {
+      hands.lease.tick();
+      await hands.clock.sleep(1_000, over.signal).catch(() => {}); // Aborted: the work is done.
+    }
+  })();
   try {
     return await work;
   } finally {
-    clearInterval(timer);
+    over.abort();
+    await ticking;
   }
 }
 
 export const server = {
-  "start-mysqld": async (hands) => {
-    await writeMyCnf(hands);
-    const { handle, tool, node, memory } = hands;
+  "start-mysqld": async ({ maker, memory }) => {
     forgetReplication(memory);
-    const at = layout(node.dir);
-    const argv = [...tool.command("mysqld"), `--defaults-file=${at.myCnf}`, `--datadir=${at.data}`];
-    const started = await handle.process().start({ argv, output: { file: at.errorLog } });
-    if (!started.ok) throw started.error;
+    await maker.start(memory.serverId ?? 0);
   },
 
   "kill-mysqld": async (hands, { why }) => {

@@ -50,6 +50,7 @@ export async function initializeInto(
   o: Pick<NewDatadir, "tool" | "dir" | "secrets" | "signal" | "spawn">,
   datadir: string,
   statements: readonly string[],
+  more: readonly string[] = [],
 ): Promise<void> {
   const sql = `${layout(o.dir).data}.half-${randomBytes(4).toString("hex")}.sql`;
   try {
@@ -62,6 +63,7 @@ export async function initializeInto(
       "--super-read-only=OFF",
       "--read-only=OFF",
       "--skip-log-bin",
+      ...more,
     ]);
   } finally {
     await rm(sql, { force: true });

@@ -25,6 +25,9 @@ const STATEMENT_MS = 10_000;
 // A clone ends when it ends (or by the signal): a week is what setTimeout can hold at most, nearly.
 const CLONE_MS = 7 * 24 * 3_600_000;
 
+// Nobody logs in to a scratch server but us, through its socket: making its RSA keys would take up to half a second.
+const NO_KEYS = ["--auto-generate-certs=OFF", "--caching-sha2-password-auto-generate-rsa-keys=OFF"];
+
 /**
  * Makes data/ and node.json. The caller keeps at most one of these per directory. Aborting ends the scratch server at once.
  * Errors: UnavailableError AP_PROVISION_FAILED with MySQL's message (donor gone, disk full, other version).
@@ -36,7 +39,7 @@ export async function provisionByClone(o: CloneJob): Promise<void> {
   // In a directory of its own: a socket's path has a limit that the node's directory may exceed, and its mode is 0700.
   const run = await mkdtemp(join(tmpdir(), "autopilot-"));
   try {
-    await initializeInto(o, scratch, adminSql(o.secrets.admin));
+    await initializeInto(o, scratch, adminSql(o.secrets.admin), NO_KEYS);
     await receive(o, { scratch, half, socket: join(run, "s") });
     await rm(scratch, { recursive: true, force: true });
     await complete(o, half);
@@ -61,6 +64,7 @@ async function receive(o: CloneJob, places: Places): Promise<void> {
     "--super-read-only=OFF",
     "--read-only=OFF",
     "--skip-log-bin",
+    ...NO_KEYS,
     // Clone needs few pages; the donor's files are not cached here.
     "--innodb-buffer-pool-size=33554432",
   ]);

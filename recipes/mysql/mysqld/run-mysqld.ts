@@ -27,7 +27,7 @@ export type RunningJob = {
   readonly ended: ReturnType<Supervised["exited"]>;
 };
 
-/** Runs to the end. Errors: UnavailableError AP_PROVISION_FAILED with the last error that mysqld logged. */
+/** Runs to the end. Errors: UnavailableError AP_PROVISION_FAILED with the first error that mysqld logged. */
 export async function runMysqld(job: MysqldJob, args: readonly string[]): Promise<void> {
   const logged = await logSize(job.dir);
   const running = await startMysqld(job, args);
@@ -55,7 +55,7 @@ export async function startMysqld(job: MysqldJob, args: readonly string[]): Prom
   return { mysqld, ended };
 }
 
-/** The error to raise: what mysqld logged as [ERROR] since `from`, without any secret. */
+/** The error to raise: what mysqld logged first as [ERROR] since `from`, without any secret. */
 export async function provisionError(
   job: Pick<MysqldJob, "dir" | "secrets">,
   why: string,
@@ -65,8 +65,8 @@ export async function provisionError(
     .split("\n")
     .filter((line) => line.includes("[ERROR]"))
     .map((line) => line.replace(/^.*?\[ERROR\] /, ""));
-  // The last one is "Aborting"; the reason is above it.
-  const said = errors.filter((line) => !line.endsWith("Aborting")).at(-1);
+  // The first one is the reason, the others follow from it.
+  const said = errors[0];
   const message =
     said === undefined ? `${why}; see ${layout(job.dir).errorLog}` : `${why}: ${said}`;
   return new UnavailableError("AP_PROVISION_FAILED", withoutSecrets(message, job.secrets));

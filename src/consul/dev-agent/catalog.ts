@@ -3,6 +3,7 @@
 import { endSession, endSessionsOf } from "./sessions.ts";
 import {
   idOf,
+  NODE,
   write,
   type CatalogNode,
   type CatalogService,
@@ -83,7 +84,7 @@ export function reportCheck(
   output: string,
   now: number,
 ): boolean {
-  const check = state.checks.get(idOf(ownNode(state), id));
+  const check = state.checks.get(idOf(NODE, id));
   if (check === undefined || check.ttlMs === null || !check.local) return false;
   putCheck(state, index, { ...check, status, output, deadline: now + check.ttlMs }, now);
   return true;
@@ -169,11 +170,6 @@ export function nameIndexOf(state: State, name: string): number {
   return (
     state.nameIndex.get(name) ?? Math.max(state.nodeIndex, state.serviceIndex, state.checkIndex)
   );
-}
-
-/** The first node is this agent's own. */
-export function ownNode(state: State): string {
-  return state.nodes.keys().next().value ?? "";
 }
 
 function touchName(state: State, index: number, name: string, leaving?: string): void {

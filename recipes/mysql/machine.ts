@@ -1,0 +1,60 @@
+// What a node does to its own machine and says to others besides Consul: its disk, the making of datadirs and servers,
+// the questions to other nodes. Small interfaces, so that whole clusters run in memory with the same executors.
+import type { DatadirFacts, PromiseFacts } from "./core/observation.ts";
+
+/** Identity of a datadir in the making. */
+export type Plan = { readonly uuid: string; readonly serverId: number };
+
+/** What lies beside and in the datadir. Every write is durable when it returns. */
+export interface Disk {
+  read(): Promise<{
+    readonly datadir: DatadirFacts;
+    readonly promise: PromiseFacts;
+    /** Present until a new datadir has been settled. */
+    readonly plan: Plan | null;
+  }>;
+  /** Errors: InvariantError when a number would decrease (I2). */
+  writePromise(next: PromiseFacts): Promise<void>;
+  /** null removes it. */
+  writePlan(plan: Plan | null): Promise<void>;
+  /** The cluster id that this node wants to found (§7 Bootstrap); null removes it. */
+  writeBootstrap(clusterId: string | null): Promise<void>;
+  /** Keeps the datadir as evidence and makes room for a new one. Returns where it is; null: there was none. */
+  setAside(why: string): Promise<string | null>;
+}
+
+export type NewData = Plan & { readonly clusterId: string; readonly signal: AbortSignal };
+
+/** Makes datadirs and starts servers on them. */
+export interface Maker {
+  /** A new datadir of a new cluster. It has its name only when it is complete. */
+  initialize(data: NewData): Promise<void>;
+  /** A copy of a running donor, under the new uuid. */
+  clone(
+    data: NewData & {
+      readonly donor: Address;
+      readonly progress: (bytes: { readonly done: number; readonly estimate: number }) => void;
+    },
+  ): Promise<void>;
+  /** Starts mysqld on the datadir, closed. Errors: UnavailableError when it cannot be started at all. */
+  start(serverId: number): Promise<void>;
+}
+
+export type Address = { readonly host: string; readonly port: number };
+
+/** Questions to other nodes, each with its own limit in time. */
+export interface Peers {
+  /** Sets of another mysqld, read now (§5). Limit 1 s. */
+  sets(
+    address: Address,
+  ): Promise<{ readonly uuid: string; readonly executed: string; readonly purged: string }>;
+  /** Returns when that mysqld has applied all of `executed`. */
+  awaitSet(
+    address: Address,
+    wanted: { readonly executed: string; readonly limitMs: number },
+  ): Promise<void>;
+  /** A host that is up says that nobody listens there. Limit 0.3 s. */
+  refused(address: Address): Promise<boolean>;
+  /** The agent's /liveness (§3 tier 2). Limit 0.5 s. */
+  alive(address: Address): Promise<boolean>;
+}

@@ -1,0 +1,139 @@
+// The machine as it is: files below the node's directory, mysqld from the toolchain, TCP, HTTP and MySQL to other nodes.
+import { mkdir, writeFile } from "node:fs/promises";
+import { connect as tcp } from "node:net";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { NodeIdentity, Supervise, Supervised, Tool } from "../../src/index.ts";
+import type { MysqlConfig } from "./config.ts";
+import type { Address, Disk, Maker, NewData, Peers, Plan } from "./machine.ts";
+import {
+  readDatadir,
+  removeBootstrap,
+  removeHalf,
+  setAside,
+  textOf,
+  writeBootstrap,
+} from "./mysqld/datadir.ts";
+import { removeDurable, writeDurable } from "./mysqld/durable.ts";
+import { initialize } from "./mysqld/initialize.ts";
+import { layout } from "./mysqld/layout.ts";
+import { myCnf, toolPaths } from "./mysqld/my-cnf.ts";
+import { awaitPeerSet, readPeerSets } from "./mysqld/peer.ts";
+import { readPromise, writePromise } from "./mysqld/promise.ts";
+import { provisionByClone } from "./mysqld/provision.ts";
+import type { Secrets } from "./mysqld/secrets.ts";
+
+const TCP_TIMEOUT_MS = 300;
+const LIVENESS_TIMEOUT_MS = 500;
+
+export function realDisk(dir: string): Disk {
+  const planFile = join(dir, "plan.json");
+  const plan = async (): Promise<Plan | null> => {
+    const text = await textOf(planFile);
+    return text === null ? null : (JSON.parse(text) as Plan);
+  };
+  return {
+    read: async () => ({
+      datadir: await readDatadir(dir),
+      promise: await readPromise(dir),
+      plan: await plan(),
+    }),
+    writePromise: (next) => writePromise(dir, next),
+    writePlan: async (next) =>
+      next === null ? removeDurable(planFile) : writeDurable(planFile, JSON.stringify(next)),
+    writeBootstrap: async (clusterId) =>
+      clusterId === null ? removeBootstrap(dir) : writeBootstrap(dir, clusterId),
+    setAside: (why) => setAside(dir, why),
+  };
+}
+
+export type MakerParts = {
+  readonly config: MysqlConfig;
+  readonly node: NodeIdentity;
+  readonly tool: Tool;
+  readonly secrets: Secrets;
+  readonly spawn: Supervise;
+  /** The supervised mysqld of this node. */
+  readonly process: Supervised;
+};
+
+export function realMaker(parts: MakerParts): Maker {
+  const { node, tool, secrets, spawn, process } = parts;
+  const input = async (data: NewData) => {
+    await removeHalf(node.dir);
+    await writeMyCnf(parts, data.serverId);
+    return { ...data, tool, dir: node.dir, secrets, spawn };
+  };
+  return {
+    initialize: async (data) => initialize(await input(data)),
+    clone: async (data) => provisionByClone({ ...data, ...(await input(data)) }),
+    start: async (serverId) => {
+      await writeMyCnf(parts, serverId);
+      const at = layout(node.dir);
+      const argv = [
+        ...tool.command("mysqld"),
+        `--defaults-file=${at.myCnf}`,
+        `--datadir=${at.data}`,
+      ];
+      const started = await process.start({ argv, output: { file: at.errorLog } });
+      if (!started.ok) throw started.error;
+    },
+  };
+}
+
+export function adminPort(config: MysqlConfig): number {
+  return config.adminPort ?? config.port + 1;
+}
+
+/** my.cnf from configuration and machine; the protocol's own settings cannot be overridden. */
+async function writeMyCnf({ config, node, tool }: MakerParts, serverId: number): Promise<void> {
+  await mkdir(node.dir, { recursive: true });
+  const text = myCnf({
+    dir: node.dir,
+    host: node.host,
+    bindAddress: config.bind,
+    port: config.port,
+    adminPort: adminPort(config),
+    serverId,
+    memoryBytes: config.memoryMiB === undefined ? null : config.memoryMiB * 1_048_576,
+    cores: availableParallelism(),
+    options: config.options,
+    runAsRoot: process.getuid?.() === 0,
+    tool: toolPaths(tool.prefix),
+  });
+  await writeFile(layout(node.dir).myCnf, text, { mode: 0o600 });
+}
+
+export function realPeers(secrets: Secrets): Peers {
+  return {
+    sets: (address) => readPeerSets(address, secrets),
+    awaitSet: (address, wanted) => awaitPeerSet(address, secrets, wanted),
+    refused,
+    alive,
+  };
+}
+
+function refused(address: Address): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = tcp(address);
+    const done = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(TCP_TIMEOUT_MS, () => done(false));
+    socket.on("connect", () => done(false));
+    socket.on("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"));
+  });
+}
+
+async function alive({ host, port }: Address): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://${host}:${port}/liveness`, {
+      signal: AbortSignal.timeout(LIVENESS_TIMEOUT_MS),
+    });
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false; // Refused, reset or silent: each of them is the answer "no".
+  }
+}

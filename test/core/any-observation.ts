@@ -1,0 +1,252 @@
+// Random observations: every fact on its own, so that also what should never be seen together is seen together.
+// Whatever `decide` promises, it promises for these.
+import fc from "fast-check";
+import type { Observation, Peer, Role } from "../../recipes/mysql/core/observation.ts";
+import { gtids, MARKER, NOW, situation, uuid, type Name } from "./situation.ts";
+
+const NAMES: readonly Name[] = ["a", "b", "c", "d"];
+const START = situation().observation;
+const PEER = START.consul.peers[0];
+
+const name = fc.constantFrom(...NAMES);
+const anyUuid = name.map(uuid);
+const maybeUuid = fc.option(anyUuid, { nil: null });
+const epoch = fc.integer({ min: 3, max: 7 });
+const ago = fc.oneof(fc.nat(6_000), fc.nat(70_000)).map((ms) => NOW - ms);
+const maybeAgo = fc.option(ago, { nil: null });
+const set = fc
+  .record({ b: fc.nat(3), c: fc.nat(2), m: fc.integer({ min: 1, max: 6 }) })
+  .map(({ b, c, m }) => gtids(`b:1-${100 + b}${c === 0 ? "" : ` c:1-${c}`} m:1-${m}`));
+const voters = fc.subarray([...NAMES], { minLength: 1 }).map((names) => names.map(uuid));
+const session = fc.constantFrom("session-a", "session-b", null);
+
+const state = fc.record({
+  ver: fc.integer({ min: 9, max: 12 }),
+  epoch,
+  phase: fc.constantFrom("electing", "promoting", "open"),
+  primary: maybeUuid,
+  prevPrimary: maybeUuid,
+  voters,
+  acks: fc.nat(3),
+});
+
+const leader = fc.record({
+  index: fc.constant(499),
+  session,
+  value: fc.oneof(
+    fc.constant(null),
+    fc.record({
+      held: fc.constant(true),
+      uuid: anyUuid,
+      node: name,
+      epoch,
+      host: fc.constant("x.test"),
+      port: fc.constant(3306),
+      agentPort: fc.constant(3308),
+    }),
+    fc.record({
+      held: fc.constant(false),
+      epoch,
+      reason: fc.constant("why"),
+      prefer: maybeUuid,
+      closed: fc.boolean(),
+    }),
+  ),
+});
+
+const role = fc.constantFrom<Role[]>("primary", "replica", "candidate", "fenced", "unknown");
+const peer = fc
+  .record({
+    node: name,
+    role,
+    epoch,
+    joined: epoch,
+    executed: set,
+    retrieved: set,
+    semiSync: fc.boolean(),
+    seesPrimary: fc.boolean(),
+    stopping: fc.boolean(),
+    stopped: fc.boolean(),
+    needsRebuild: fc.boolean(),
+    amnesiac: fc.boolean(),
+    noFailover: fc.boolean(),
+    priority: fc.nat(2),
+    lagSeconds: fc.option(fc.nat(9), { nil: null }),
+    mysqldPid: fc.option(fc.constant(2), { nil: null }),
+    ageMs: fc.nat(15_000),
+  })
+  .map((odd) => ({ ...PEER, ...odd, uuid: uuid(odd.node) }) as Peer);
+
+const promise = fc.record({
+  node: name,
+  epoch,
+  executed: set,
+  retrieved: fc.constant(""),
+  purged: fc.constant(""),
+  amnesiac: fc.boolean(),
+  joined: epoch,
+  backlog: fc.nat(30_000),
+  priority: fc.nat(2),
+  noFailover: fc.boolean(),
+  stopping: fc.boolean(),
+});
+
+const intent = fc.record({
+  id: fc.constantFrom("wish-1", "wish-2", "stop-cluster"),
+  verb: fc.constantFrom("switchover", "stop-cluster", "join"),
+  to: fc.option(name, { nil: null }),
+  uuid: maybeUuid,
+  serverId: fc.option(fc.integer({ min: 1, max: 4 }), { nil: null }),
+  epoch,
+  ver: fc.integer({ min: 9, max: 12 }),
+  by: name,
+  at: fc.constant(""),
+  outcome: fc.constant(null),
+});
+
+const consul = fc.record({
+  reachable: fc.boolean(),
+  error: fc.constantFrom(null, "away"),
+  session: fc.constantFrom("session-a", "session-new", null),
+  goodUntil: fc.integer({ min: NOW - 3_000, max: NOW + 5_000 }),
+  initialize: fc.constantFrom(START.consul.initialize, null),
+  leader: fc.option(leader, { nil: null }),
+  state: fc.option(
+    state.map((value) => ({ index: 500, value })),
+    { nil: null, freq: 9 },
+  ),
+  loaded: fc.boolean(),
+  promises: fc.array(promise, { maxLength: 4 }).map((all) => all.map((p) => ({ ...p, uuid: uuid(p.node) }))),
+  lost: fc.array(fc.record({ uuid: anyUuid, forMs: fc.nat(2_000) }), { maxLength: 3 }),
+  peers: fc.uniqueArray(peer, { selector: (p) => p.uuid, maxLength: 4 }),
+  peersAgeMs: fc.constant(100),
+  intents: fc.array(intent, { maxLength: 2 }),
+  paused: fc.boolean(),
+});
+
+const source = fc.record({
+  host: fc.constant("b.test"),
+  port: fc.constant(3306),
+  uuid: anyUuid,
+  user: fc.constant("autopilot_repl_1"),
+  io: fc.constantFrom("Yes", "No", "Connecting"),
+  sql: fc.constantFrom("Yes", "No"),
+  ioError: fc.constant(""),
+  ioErrno: fc.constantFrom(0, 1045, 1236, 3118),
+  sqlError: fc.constant(""),
+  sqlErrno: fc.constantFrom(0, 1062),
+  lastQueued: fc.constant(""),
+  lagSeconds: fc.option(fc.nat(9), { nil: null }),
+});
+
+const server = fc
+  .record({
+    executed: set,
+    retrieved: set,
+    readOnly: fc.boolean(),
+    superReadOnly: fc.boolean(),
+    clusterId: fc.constantFrom(START.datadir.clusterId, null),
+    source: fc.option(source, { nil: null }),
+    semiSync: fc.record({
+      sourceEnabled: fc.boolean(),
+      sourceActive: fc.boolean(),
+      waitFor: fc.integer({ min: 1, max: 2 }),
+      clients: fc.nat(3),
+      waitSessions: fc.nat(2),
+      replicaEnabled: fc.boolean(),
+      replicaActive: fc.boolean(),
+    }),
+    dumpThreads: fc
+      .uniqueArray(name, { maxLength: 3 })
+      .map((names) => names.map((n) => ({ uuid: uuid(n), serverId: NAMES.indexOf(n) + 1, threadId: 9 }))),
+    accounts: fc.constant([{ serverId: 1, locked: false }]),
+  })
+  .map((odd) => ({ ...START.server, ...odd }));
+
+/** Any observation whose GTID sets are sets: what does not parse is kept out at the edge (keys.ts, status.ts). */
+export const anyObservation: fc.Arbitrary<Observation> = fc
+  .record({
+    me: fc.record({
+      uuid: fc.option(fc.constant(uuid("a")), { nil: null, freq: 9 }),
+      serverId: fc.option(fc.constant(1), { nil: null, freq: 9 }),
+      noFailover: fc.boolean(),
+      stopping: fc.boolean(),
+      stoppingSince: maybeAgo,
+      amnesiac: fc.boolean(),
+    }),
+    policy: fc.record({
+      acks: fc.nat(2),
+      voters: fc.integer({ min: 1, max: 4 }),
+      minAcks: fc.nat(1),
+      rejoin: fc.constantFrom("rebuild", "hold"),
+    }),
+    markerUuid: fc.constantFrom(MARKER, null),
+    datadir: fc.record({
+      kind: fc.constantFrom("ready", "ready", "ready", "absent", "half", "foreign"),
+      bootstrap: fc.constantFrom(null, START.datadir.clusterId, "77777777-0000-4000-8000-000000007777"),
+    }),
+    fresh: fc.boolean(),
+    process: fc.record({
+      running: fc.boolean(),
+      incarnation: fc.integer({ min: 1, max: 2 }),
+      restartAt: ago,
+      silentSince: maybeAgo,
+    }),
+    server: fc.option(server, { nil: null }),
+    promise: fc.record({ epoch, ver: fc.integer({ min: 0, max: 12 }), seenEpoch: fc.nat(7) }),
+    consul,
+    candidateSince: maybeAgo,
+    answered: epoch,
+    primacy: fc.option(
+      fc.record({
+        epoch,
+        incarnation: fc.constant(1),
+        stage: fc.constantFrom("published", "marking", "marked", "open", "draining", "drained"),
+        since: ago,
+      }),
+      { nil: null },
+    ),
+    change: fc.option(
+      fc.record({
+        kind: fc.constantFrom("remove", "add", "acks-up", "acks-down", "alone"),
+        uuid: maybeUuid,
+        voters,
+        acks: fc.nat(2),
+        stage: fc.constantFrom("prepared", "sent"),
+        since: ago,
+      }),
+      { nil: null },
+    ),
+    switchover: fc.option(fc.record({ id: fc.constantFrom(null, "wish-1"), to: anyUuid }), { nil: null }),
+    absentSince: fc.dictionary(anyUuid, ago, { maxKeys: 3 }),
+    headBefore: fc.oneof(fc.constant(""), set),
+    following: fc.option(
+      fc.record({ epoch, primary: anyUuid, semiSync: fc.boolean(), since: ago }),
+      { nil: null },
+    ),
+    heartbeat: fc.record({ ackedStart: maybeAgo, waitingSince: maybeAgo, probeFailures: fc.nat(5) }),
+    sight: fc.record({
+      lastTransactionAt: maybeAgo,
+      receiverDownSince: maybeAgo,
+      refused: fc.boolean(),
+      agentDeadSince: maybeAgo,
+      askedAt: maybeAgo,
+    }),
+    errant: fc.option(fc.record({ primary: anyUuid, gtids: fc.constant("x"), why: fc.constant("y") }), { nil: null }),
+    leaderFreeSince: maybeAgo,
+    sawPrimary: fc.boolean(),
+    gaveUp: fc.option(fc.record({ at: ago, times: fc.nat(9) }), { nil: null }),
+  })
+  .map((odd) => {
+    const { me, policy, datadir, process } = START;
+    const mixed = {
+      ...START,
+      ...odd,
+      me: { ...me, ...odd.me },
+      policy: { ...policy, ...odd.policy },
+      datadir: { ...datadir, ...odd.datadir },
+      process: { ...process, ...odd.process },
+    };
+    // Generators know strings where the type knows words; each of them is one of the words.
+    return mixed as Observation;
+  });
