@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config";
 
 const pure = ["core", "config", "drills"];
 const real = ["toolchain", "contract", "mysqld", "runtime", "cli", "cluster"];
+/** They mostly wait for time-outs of sessions, side by side. */
+const waiting = ["contract"];
 
 /** Real servers start, clone and shut down in seconds; a minute says that something hangs. */
 const REAL_TIMEOUT_MS = 60_000;
@@ -21,7 +23,7 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
-          fileParallelism: false,
+          fileParallelism: waiting.includes(name),
           testTimeout: REAL_TIMEOUT_MS,
           hookTimeout: REAL_TIMEOUT_MS,
           sequence: { groupOrder: 1 + real.indexOf(name) },

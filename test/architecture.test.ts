@@ -14,9 +14,16 @@ type Rule = {
 
 const LINES = 400;
 const VAGUE = /^(utils?|helpers?|common|types|misc|shared)\.ts$/;
-/** As globals, not as names of properties: facts about a process are called `process` too. */
-const IMPURE =
-  /(?<![.\w])(async|await|(?:Date|process|console|performance|crypto|globalThis)(?=\s*[.[(])|(?:setTimeout|setInterval|setImmediate|fetch)(?=\s*\()|Math\.random|new Date)\b/g;
+/** As globals, not as names of values: facts about a process are called `process` too. */
+const IMPURE = new RegExp(
+  [
+    "\\basync\\b|\\bawait\\b|\\bnew Date\\b|\\bMath\\.random\\b",
+    "(?<![.\\w])(?:Date|console|performance|crypto|globalThis)(?=\\s*[.[(])",
+    "(?<![.\\w])process(?=\\s*(?:\\[|\\.(?:env|argv|exit|hrtime|nextTick|on|once|stdout|stderr|cwd|kill)\\b))",
+    "(?<![.\\w])(?:setTimeout|setInterval|setImmediate|fetch)(?=\\s*\\()",
+  ].join("|"),
+  "g",
+);
 
 const isCore = (path: string): boolean => /^(src|recipes\/[^/]+)\/core\//.test(path);
 

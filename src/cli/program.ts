@@ -33,8 +33,9 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help and version end the parsing by an error too.
-    if (error.exitCode === 0 || error.code === "commander.help") return word === null ? 64 : 0;
-    throw new UsageError("AP_USAGE", oneLine(error.message), { cause: error });
+    if (error.exitCode === 0) return 0;
+    if (error.code !== "commander.help") throw new UsageError("AP_USAGE", oneLine(error.message));
+    throw new UsageError("AP_USAGE", word === null ? "no verb" : `${word}: which one?`);
   }
   return code;
 }

