@@ -38,4 +38,4 @@ export type {
 export type { Log } from "./log.ts";
 export type { Supervise, Supervised } from "./runtime/supervisor.ts";
 export type { Tool, ToolSpec } from "./local/toolchain.ts";
-export { durationMs } from "./config/schema.ts";
+export { parseDuration } from "./core/duration.ts";

@@ -119,7 +119,9 @@ function describeError(error: unknown): unknown {
     message: messageOf(error),
     ...(typeof code === "string" ? { code } : {}),
     // An error that we raised on purpose says all in its message; of any other the place is needed.
-    ...(error instanceof AutopilotError && error.exitCode !== 70 ? {} : { stack: origin(error).stack }),
+    ...(error instanceof AutopilotError && error.exitCode !== 70
+      ? {}
+      : { stack: origin(error).stack }),
   };
 }
 

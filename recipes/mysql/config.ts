@@ -1,8 +1,14 @@
 // The recipe's own part of a node's configuration, below `mysql`. Role-less: the same for every node of a cluster.
 import { z } from "zod";
-import { durationMs } from "../../src/index.ts";
+import { parseDuration } from "../../src/index.ts";
 import { optionProblems } from "./mysqld/my-cnf.ts";
 
+const durationMs = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== null) return ms;
+  context.addIssue({ code: "custom", message: `expected a duration like "5s", got "${text}"` });
+  return z.NEVER;
+});
 const port = z.int().min(1).max(65_535);
 
 export const mysqlSchema = z.strictObject({
@@ -52,6 +58,3 @@ export const mysqlSchema = z.strictObject({
 });
 
 export type MysqlConfig = z.infer<typeof mysqlSchema>;
-
-/** Database and user that applications get. */
-export const APP = { user: "app", database: "app" } as const;

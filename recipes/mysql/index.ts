@@ -1,6 +1,6 @@
 // The MySQL recipe: one role-less image for primary and replica. A value; the framework does the rest.
 import type { NodeIdentity, Recipe, Service } from "../../src/index.ts";
-import { mysqlSchema, type MysqlConfig } from "./config.ts";
+import type { MysqlConfig } from "./config.ts";
 import type { Action } from "./core/action.ts";
 import type { Observation } from "./core/observation.ts";
 import { beforeStart, hints, localConfig, prepareLocal, stopCluster } from "./local.ts";
@@ -14,7 +14,8 @@ import { SERVICE, serviceId, view } from "./view.ts";
 
 const mysql: Recipe<MysqlConfig, Observation, Action> = {
   name: "mysql",
-  schema: mysqlSchema,
+  // Loaded only where a configuration is checked: zod would take 10 MB of each agent for months.
+  schema: async () => (await import("./config.ts")).mysqlSchema,
   tools: [mysqlSpec],
   serverName: "mysqld",
   service: (config: MysqlConfig, node: NodeIdentity): Service => ({

@@ -9,25 +9,25 @@ const LOOK_EVERY_MS = 200;
 
 export async function runDevAgent(options: { port: number; file: string }): Promise<number> {
   const stop = new AbortController();
-  const hurry = new AbortController();
-  const onSignal = (): void => {
-    if (stop.signal.aborted) hurry.abort();
-    stop.abort();
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
+  // Also several times: a parent with threads that dies tells its children once per thread that takes them over.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort());
   const log = (line: string): void => void process.stdout.write(`${line}\n`);
   await using agent = await startDevAgent({ ...options, log });
-  await new Promise((resolve) => stop.signal.addEventListener("abort", resolve, { once: true }));
-  await lastOneGone(agent.url, hurry.signal);
+  await new Promise<void>((resolve) => {
+    // It may have come while we started.
+    if (stop.signal.aborted) return resolve();
+    stop.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await lastOneGone(agent.url);
   return 0;
 }
 
-async function lastOneGone(url: string, hurry: AbortSignal): Promise<void> {
+async function lastOneGone(url: string): Promise<void> {
   const deadline = clock.now() + STAY_AT_MOST_MS;
-  while (!hurry.aborted && clock.now() < deadline) {
+  while (clock.now() < deadline) {
     const response = await fetch(`${url}/v1/agent/services`);
     const services = (await response.json()) as object;
     if (Object.keys(services).length === 0) return;
-    await clock.sleep(LOOK_EVERY_MS, hurry).catch(() => undefined); // in a hurry: the loop ends
+    await clock.sleep(LOOK_EVERY_MS);
   }
 }

@@ -31,7 +31,7 @@ function pickShow(json: boolean): Show {
   if (!process.stdout.isTTY) return showLines(print);
   return showTable({
     write: (text) => void process.stdout.write(text),
-    columns: () => process.stdout.columns,
+    columns: () => process.stdout.columns || 80,
   });
 }
 

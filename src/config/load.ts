@@ -87,8 +87,8 @@ function readTree(file: string): Tree {
   } catch (error) {
     const { lineNumber = 0, columnNumber = 0 } = error as Record<string, number>;
     const what = messageOf(error).replace(/^JSON5: | at \d+:\d+$/g, "");
-    const why = `${file}:${lineNumber}:${columnNumber}: ${what}`;
-    throw new ConfigError("AP_CONFIG_UNREADABLE", why, { cause: error });
+    // Without the cause: it says the same with the place at the end.
+    throw new ConfigError("AP_CONFIG_UNREADABLE", `${file}:${lineNumber}:${columnNumber}: ${what}`);
   }
   throw new ConfigError("AP_CONFIG_UNREADABLE", `${file}: expected one object in braces`);
 }

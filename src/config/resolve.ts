@@ -27,7 +27,9 @@ const LARGEST = 16 * 1024 * 1024;
 export const resolveInChild: Resolve = (file) =>
   new Promise((resolve, reject) => {
     const argv = [CLI, "config", "resolve", file, "--json"];
-    execFile(process.execPath, argv, { maxBuffer: LARGEST }, (error, stdout, stderr) => {
+    // Our own cache of compiled code is for our own V8 flags, which the child does not have.
+    const env = { ...process.env, NODE_COMPILE_CACHE: undefined };
+    execFile(process.execPath, argv, { maxBuffer: LARGEST, env }, (error, stdout, stderr) => {
       if (error === null) return resolve(JSON.parse(stdout) as Resolved);
       const told = toldBy(stderr);
       if (told === null)

@@ -1,11 +1,13 @@
 // The npm `consul` package, set up for us: keep-alive, one client for requests and one for blocking queries so that
 // the latter never take a request's place, TLS, token; and every failure as one of our errors. When an address does
 // not answer, the next call goes to the next one; nothing is ever sent twice by itself.
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import ConsulPackage from "consul";
 import { ConfigError, messageOf, UnavailableError } from "../errors.ts";
 import { printAddress, type ConsulAddress, type ConsulConfig } from "./config.ts";
+
+// Importing node:http as a module evaluates its lazy exports, WebSocket among them: 13 MB that nobody uses.
+const { Agent: HttpAgent } = process.getBuiltinModule("node:http");
+const { Agent: HttpsAgent } = process.getBuiltinModule("node:https");
 
 /** A request's limit: the lease is good for 5 s, so four tries fit. */
 export const REQUEST_TIMEOUT_MS = 1000;

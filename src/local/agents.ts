@@ -103,9 +103,15 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** On top of our environment: one cache of compiled code for all, and glibc without a memory pool per thread. */
+/**
+ * On top of our environment: a cache of compiled code from the first file on (else the type stripper is loaded for that
+ * one), apart from the one of processes without SMALL_HEAP, which is invalid here; glibc without a pool per thread.
+ */
 function agentEnv(): Record<string, string> {
-  return { NODE_COMPILE_CACHE: join(cacheDir(process.env), "compile"), MALLOC_ARENA_MAX: "1" };
+  return {
+    NODE_COMPILE_CACHE: join(cacheDir(process.env), "compile-agent"),
+    MALLOC_ARENA_MAX: "1",
+  };
 }
 
 /** The last line of a log, or "". */

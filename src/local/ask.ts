@@ -1,6 +1,6 @@
 // Asks a process of a local cluster over its unix socket: JSON over HTTP, as json-server.ts answers it.
 import { request } from "node:http";
-import { RefusedError, UnavailableError, messageOf } from "../errors.ts";
+import { RefusedError, UnavailableError } from "../errors.ts";
 
 export type Question = {
   readonly socket: string;
@@ -18,8 +18,7 @@ const LARGEST_ANSWER = 8 * 1024 * 1024;
 export async function ask<T>(question: Question): Promise<T> {
   const { status, text } = await exchange(question).catch((error: unknown) => {
     question.signal?.throwIfAborted();
-    const why = `${question.socket}: ${messageOf(error)}`;
-    throw new UnavailableError("AP_CONTROL_UNREACHABLE", why, { cause: error });
+    throw new UnavailableError("AP_CONTROL_UNREACHABLE", question.socket, { cause: error });
   });
   const body = JSON.parse(text) as T & { readonly error?: string };
   if (status >= 400) throw new RefusedError("AP_VERB_FAILED", body.error ?? `status ${status}`);

@@ -42,7 +42,12 @@ export async function startConsul(
     output: { file: logFile },
   });
   if (!started.ok) throw started.error;
-  await answered(agent, parts, logFile);
+  try {
+    await answered(agent, parts, logFile);
+  } catch (error) {
+    await agent[Symbol.asyncDispose]();
+    throw error;
+  }
   return {
     [Symbol.asyncDispose]: () => agent.stop({ termFirst: true, graceMs: STOP_WITHIN_MS }),
   };
@@ -78,12 +83,10 @@ async function answered(
     signal.throwIfAborted();
     const { running, lastExit } = agent.facts();
     const why = running ? `no answer in ${START_WITHIN_MS / 1000} s` : (lastExit ?? "ended");
-    if (!running || clock.now() > deadline) {
-      await agent.stop({ termFirst: false, graceMs: 0 });
+    if (!running || clock.now() > deadline)
       throw new UnavailableError("AP_CONSUL_UNREACHABLE", `embedded Consul: ${why}`, {
         hint: `read ${logFile}`,
       });
-    }
     await clock.sleep(ASK_EVERY_MS, signal);
   }
 }

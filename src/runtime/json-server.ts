@@ -24,6 +24,8 @@ export type JsonServer = AsyncDisposable & { readonly server: Server };
 // Nobody sends us more than a verb and its options.
 const LARGEST_BODY = 64 * 1024;
 const MOST_CONNECTIONS = 256;
+// When the server ends: answers are computed at once, so this is for the client's slowness only.
+const ANSWERED_WITHIN_MS = 250;
 
 /** A server that does not listen yet. `answer` may throw: that is a 500 with the message, and our bug. */
 export function makeJsonServer(
@@ -50,8 +52,11 @@ export function makeJsonServer(
     async [Symbol.asyncDispose]() {
       closing.abort();
       const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
+      server.closeIdleConnections();
+      // Whoever just asked us to end still gets the answer.
+      const limit = setTimeout(() => server.closeAllConnections(), ANSWERED_WITHIN_MS);
       await closed;
+      clearTimeout(limit);
     },
   };
 }
@@ -108,6 +113,8 @@ function send(response: ServerResponse, [status, body]: Answer): void {
   if (response.headersSent || response.destroyed) return;
   const text = `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
+    // A connection that is kept alive would keep a server that ends waiting for it.
+    connection: "close",
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",

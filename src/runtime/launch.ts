@@ -37,9 +37,9 @@ export type Launched =
 
 /** Spawns `spec.argv`; `name` is its name in messages. */
 export async function launch(name: string, spec: ChildSpec): Promise<Launched> {
-  const refused = (why: string, cause?: unknown): Launched => ({
+  const refused = (why: string): Launched => ({
     ok: false,
-    error: new UnavailableError("AP_SPAWN_FAILED", `start ${name}: ${why}`, { cause }),
+    error: new UnavailableError("AP_SPAWN_FAILED", `start ${name}: ${why}`),
   });
   const env = { ...(spec.allEnv ? process.env : inheritedEnv()), ...spec.env };
   const program = spec.argv[0] ?? "";
@@ -57,7 +57,7 @@ export async function launch(name: string, spec: ChildSpec): Promise<Launched> {
     if (child.pid === undefined) return refused(messageOf((await once(child, "error"))[0]));
     return { ok: true, child, pid: child.pid };
   } catch (error) {
-    return refused(messageOf(error), error);
+    return refused(messageOf(error));
   } finally {
     if (fd !== null) closeSync(fd);
   }

@@ -94,6 +94,8 @@ export class Loop<O, A extends AnyAction> {
     } catch (error) {
       this.#record(observation, actions, messageOf(error));
       if (error instanceof InvariantError) throw error;
+      if (isOurs(error))
+        throw new InvariantError("AP_BUG_INVARIANT", "a bug of ours", { cause: error });
       this.#voice.setback(error, current);
       return { kind: "failed" };
     }
@@ -129,6 +131,11 @@ export class Loop<O, A extends AnyAction> {
     await clock.sleep(BUSY_PAUSE_MS);
     return true;
   }
+}
+
+/** What only a programmer's mistake throws: the world's faults are errors of ours or of a library, never these. */
+function isOurs(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError;
 }
 
 /** `decide` and `report` are pure and must not throw: if one does, it is our bug, not the world's. */

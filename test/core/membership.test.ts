@@ -85,6 +85,11 @@ describe("a voter is removed", () => {
     expect(does(s.policy({ acks: 2 }))).not.toContain("cut");
   });
 
+  test("never where it is the one that acknowledges, and the others are not there", () => {
+    expect(step(three.absent("c", 10_000).peer("b", { amnesiac: true }))).toEqual([]);
+    expect(step(primaryOf("b", "c", "d").absent("b", 10_000).absent("c", 10_000))).toEqual([]);
+  });
+
   test("not while its server_id is unknown", () => {
     const peers = three.observation.consul.peers.filter((p) => p.node !== "c");
     expect(step(gone(60_000).consul({ peers }))).toEqual([]);

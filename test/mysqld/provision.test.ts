@@ -37,17 +37,16 @@ function job(at: Place, signal: AbortSignal = new AbortController().signal) {
 const atDonor = (): { host: string; port: number } => ({ host: "127.0.0.1", port: donor.port });
 const nothing = (): void => undefined;
 
-/** Everything that processes of this machine show to each other, while `work` goes on. */
+/** What the processes that `work` starts show to everybody else of this machine: their arguments and environments. */
 async function whatOthersSee(work: Promise<unknown>): Promise<string> {
   let over = false;
-  let seen = "";
+  const seen = new Set<string>();
   const watch = async (): Promise<void> => {
     while (!over) {
-      for (const pid of await readdir("/proc")) {
-        if (!/^\d+$/.test(pid)) continue;
-        for (const file of ["cmdline", "environ"]) {
-          seen += await readFile(join("/proc", pid, file), "utf8").catch(() => "");
-        }
+      for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+        const args = await readFile(join("/proc", pid, "cmdline"), "utf8").catch(() => "");
+        if (!args.includes(servers.dir) || seen.has(args)) continue;
+        seen.add(args).add(await readFile(join("/proc", pid, "environ"), "utf8").catch(() => ""));
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -55,7 +54,7 @@ async function whatOthersSee(work: Promise<unknown>): Promise<string> {
   const watching = watch();
   await work.finally(() => (over = true));
   await watching;
-  return seen;
+  return [...seen].join("\n");
 }
 
 describe("initialize", () => {

@@ -1,7 +1,18 @@
-// Real mysqlds for tests: one template datadir, made once per file by our own initialize(), copied for each server.
-// Everything lives in one temp directory and ends with `await using`.
-import { randomBytes, randomUUID } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from "node:fs/promises";
+// Real mysqlds for tests: a template datadir, made by our own initialize() and kept below node_modules/.cache for as long
+// as what makes it stays the same, copied for each server. Everything else is in one temp directory and ends with the lab.
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +27,12 @@ import { layout } from "../../recipes/mysql/mysqld/layout.ts";
 import { myCnf, toolPaths } from "../../recipes/mysql/mysqld/my-cnf.ts";
 import type { Mysqld } from "../../recipes/mysql/mysqld/port.ts";
 import { openMysqld } from "../../recipes/mysql/mysqld/server.ts";
-import { ensureSecrets, readSecrets, type Secrets } from "../../recipes/mysql/mysqld/secrets.ts";
+import {
+  ensureSecrets,
+  readSecrets,
+  secretFiles,
+  type Secrets,
+} from "../../recipes/mysql/mysqld/secrets.ts";
 import { mysqlSpec } from "../../recipes/mysql/mysqld/tool.ts";
 
 export const CLUSTER = "0f5c8d1e-0000-4000-8000-00000000c1d5";
@@ -68,31 +84,14 @@ export type Server = Place & {
 export async function lab(): Promise<Lab> {
   const tool = await findTool(mysqlSpec, { progress: (line) => process.stderr.write(`${line}\n`) });
   const dir = await mkdtemp(join(await roomyDir(), "autopilot-test-"));
-  const secrets = await readSecrets(await ensureSecrets(join(dir, "secrets")));
+  const template = await templateOf(tool);
+  const secrets = await readSecrets(secretFiles(join(template, "secrets")));
   const made: AsyncDisposable[] = [];
-  let template: Promise<Place> | null = null;
-
-  async function place(serverId: number): Promise<Place> {
-    const [port = 0, adminPort = 0] = await freePorts(2);
-    const name = `n${serverId}-${randomBytes(3).toString("hex")}`;
-    const at = { dir: join(dir, name), serverId, uuid: randomUUID(), port, adminPort };
-    await mkdir(at.dir, { mode: 0o700 });
-    await writeFile(layout(at.dir).myCnf, cnf({ ...at, host: "127.0.0.1" }, tool));
-    return { ...at, host: "127.0.0.1" };
-  }
-
-  async function makeTemplate(): Promise<Place> {
-    const at = await place(0);
-    const signal = new AbortController().signal;
-    await initialize({ ...at, clusterId: CLUSTER, tool, secrets, signal, spawn: supervise });
-    return at;
-  }
 
   async function server(serverId: number): Promise<Server> {
-    const from = await (template ??= makeTemplate());
-    const at = await place(serverId);
+    const at = await makePlace(dir, serverId, tool);
     const data = layout(at.dir).data;
-    await cp(layout(from.dir).data, data, { recursive: true });
+    await cp(join(template, "data"), data, { recursive: true });
     await writeAutoCnf(data, at.uuid);
     await writeNode(at.dir, { ...at, clusterId: CLUSTER });
     return startServer(at, { tool, secrets, made });
@@ -104,12 +103,48 @@ export async function lab(): Promise<Lab> {
     secrets,
     made,
     server,
-    place,
+    place: (serverId) => makePlace(dir, serverId, tool),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(made.map((child) => child[Symbol.asyncDispose]()));
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+async function makePlace(dir: string, serverId: number, tool: Tool): Promise<Place> {
+  const [port = 0, adminPort = 0] = await freePorts(2);
+  const name = `n${serverId}-${randomBytes(3).toString("hex")}`;
+  const host = "127.0.0.1" as const;
+  const at = { dir: join(dir, name), serverId, uuid: randomUUID(), host, port, adminPort };
+  await mkdir(at.dir, { mode: 0o700 });
+  await writeFile(layout(at.dir).myCnf, cnf(at, tool));
+  return at;
+}
+
+/** `data` and `secrets` of a cluster that nobody has started yet. Made where it is missing; makers at once agree on one. */
+async function templateOf(tool: Tool): Promise<string> {
+  const cache = new URL("../../node_modules/.cache/autopilot-test-datadir/", import.meta.url);
+  const hash = createHash("sha256").update(tool.command("mysqld").join(" ")).update(tool.version);
+  for (const name of ["initial-sql.ts", "initialize.ts", "my-cnf.ts"]) {
+    hash.update(
+      await readFile(new URL(`../../recipes/mysql/mysqld/${name}`, import.meta.url), "utf8"),
+    );
+  }
+  hash.update(await readFile(new URL(import.meta.url), "utf8"));
+  const place = join(cache.pathname, hash.digest("hex").slice(0, 16));
+  if ((await stat(place).catch(() => null)) !== null) return place;
+  await mkdir(cache, { recursive: true });
+  const half = await mkdtemp(join(cache.pathname, "half-"));
+  const secrets = await readSecrets(await ensureSecrets(join(half, "secrets")));
+  const at = await makePlace(half, 0, tool);
+  const signal = new AbortController().signal;
+  await initialize({ ...at, clusterId: CLUSTER, tool, secrets, signal, spawn: supervise });
+  await rename(layout(at.dir).data, join(half, "data"));
+  for (const old of await readdir(cache)) {
+    if (/^[0-9a-f]{16}$/.test(old)) await rm(join(cache.pathname, old), { recursive: true });
+  }
+  await rename(half, place).catch(() => rm(half, { recursive: true, force: true }));
+  return place;
 }
 
 type Parts = { readonly tool: Tool; readonly secrets: Secrets; readonly made: AsyncDisposable[] };

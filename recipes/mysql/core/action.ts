@@ -126,7 +126,7 @@ export type Action = Reason &
 /** The action of one kind. */
 export type Do<K extends Action["do"]> = Extract<Action, { do: K }>;
 
-/** "Do nothing", said aloud. */
-export function hold(why: string): readonly Action[] {
-  return [{ do: "hold", why }];
+/** "Do nothing", said aloud. `code`: of the error table, where a person should look it up. */
+export function hold(why: string, code: string | null = null): readonly Action[] {
+  return [{ do: "hold", why: code === null ? why : `${code}: ${why}` }];
 }

@@ -45,11 +45,12 @@ function olderConsul(o: Observation): readonly Action[] | null {
     if (!known) return null;
     return hold(
       "Consul has no state of this cluster, but this node has seen one: asking for `adopt`",
+      "AP_STATE_OLDER",
     );
   }
   if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)
     return hold(
-      `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): asking for \`adopt\``,
+      `AP_STATE_OLDER: Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): asking for \`adopt\``,
     );
   return null;
 }

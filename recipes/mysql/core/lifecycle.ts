@@ -11,7 +11,8 @@ export function bootstrapOrProvision(o: Observation): readonly Action[] | null {
   const { datadir, consul } = o;
   if (datadir.kind === "foreign")
     return hold(
-      "AP_DATADIR_FOREIGN: the data directory holds something that autopilot did not make",
+      "the data directory holds something that autopilot did not make",
+      "AP_DATADIR_FOREIGN",
     );
   if (!consul.loaded)
     return o.process.running ? null : hold(`waiting for Consul: ${consul.error ?? "not read yet"}`);
@@ -41,7 +42,8 @@ function checkCluster(o: Observation): readonly Action[] | null {
     return hold("this node has data, but Consul knows no such cluster: asking for `adopt`");
   if (datadir.clusterId !== consul.initialize)
     return hold(
-      `AP_DATADIR_OTHER_CLUSTER: the datadir belongs to cluster ${datadir.clusterId}, Consul says ${consul.initialize}`,
+      `the datadir belongs to cluster ${datadir.clusterId}, Consul says ${consul.initialize}`,
+      "AP_DATADIR_OTHER_CLUSTER",
     );
   return null;
 }

@@ -97,11 +97,6 @@ export async function receiverStatus(
   return { io, lastQueued: text(row?.["queued"]) };
 }
 
-/** Replicas that are connected now. */
-export async function dumpThreads(sql: Sql, limitMs: number): Promise<readonly DumpThread[]> {
-  return (await sql.rows(DUMP_THREADS, limitMs)).map((row) => dumpThread(row));
-}
-
 export type SemiSyncStatus = {
   readonly active: boolean;
   readonly clients: number;

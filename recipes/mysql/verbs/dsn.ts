@@ -2,7 +2,7 @@
 // of a local cluster; elsewhere the DSN is printed without it, because Consul never holds a secret.
 import { join } from "node:path";
 import { UnavailableError, UsageError, type RecipeVerb } from "../../../src/index.ts";
-import { APP } from "../config.ts";
+import { APP } from "../app-account.ts";
 import { readSecrets, secretFiles } from "../mysqld/secrets.ts";
 import { primaryOf, see } from "../view.ts";
 

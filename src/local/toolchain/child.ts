@@ -1,7 +1,7 @@
 // How this module runs other programs: never a shell, never our stdin, always bounded, output kept.
+import { spawn } from "node:child_process";
 import { constants, accessSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join } from "node:path";
-import { execa } from "execa";
 
 /** What every step of a search needs to know of its surroundings. */
 export type Surroundings = {
@@ -29,25 +29,28 @@ export async function run(
 ): Promise<Outcome> {
   around.signal.throwIfAborted();
   const [file = "", ...args] = argv;
-  const result = await execa(file, args, {
+  const child = spawn(file, args, {
     // LC_ALL: the output is parsed, and looked through for apt's messages.
     env: { ...around.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
-    extendEnv: false,
     cwd: limits.cwd ?? "/",
-    stdin: "ignore",
-    all: true,
-    reject: false,
-    timeout: limits.timeoutMs,
-    cancelSignal: around.signal,
+    stdio: ["ignore", "pipe", "pipe"],
+    signal: around.signal,
   });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  let late = false;
+  const limit = setTimeout(() => (late = child.kill()), limits.timeoutMs);
+  const why = await new Promise<string>((resolve) => {
+    child.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    child.once("close", (code, signal) =>
+      resolve(code === 0 ? "" : (signal ?? `exit code ${code}`)),
+    );
+  });
+  clearTimeout(limit);
   around.signal.throwIfAborted();
-  if (!result.failed) return { ok: true, output: result.all, why: "" };
-  const why = result.timedOut
-    ? `timed out after ${limits.timeoutMs / 1000} s`
-    : result.exitCode !== undefined
-      ? `exit code ${result.exitCode}`
-      : (result.signal ?? result.code ?? "cannot be run");
-  return { ok: false, output: result.all ?? "", why };
+  if (late) return { ok: false, output, why: `timed out after ${limits.timeoutMs / 1000} s` };
+  return { ok: why === "", output, why };
 }
 
 /**

@@ -1,0 +1,209 @@
+// What must hold after every step, seen from outside (PROTOCOL.md §1 (1)–(3), §8 I1–I10). The judge knows everything at
+// once: what clients were told, what is on every disk, what Consul says. The first violation ends the run.
+import type { State } from "../../recipes/mysql/core/observation.ts";
+import { Gtids } from "./gtids.ts";
+import type { SimServer, Trx, Witness } from "./sim-server.ts";
+import type { Stream } from "./sim-replication.ts";
+import type { World } from "./world.ts";
+
+export class Violation extends Error {
+  readonly rule: string;
+
+  constructor(rule: string, what: string) {
+    super(`${rule}: ${what}`);
+    this.rule = rule;
+  }
+}
+
+export type Known = {
+  readonly promised: (uuid: string) => number;
+  /** What the disk of this uuid holds, also while nothing runs on it; null: it is gone. */
+  readonly onDisk: (uuid: string) => Gtids | null;
+};
+
+export class Judge implements Witness {
+  readonly world: World;
+  readonly known: Known;
+  /** The newest state in Consul. */
+  state: State | null = null;
+  /** Client writes: transactions that clients were told OK, or were shown. */
+  readonly #owed = new Gtids();
+  readonly #owedList: Trx[] = [];
+  readonly #published = new Map<string, number>();
+  readonly #opened = new Map<number, SimServer>();
+  readonly #states = new Map<number, string>();
+  newestOpened = 0;
+  newest: SimServer | null = null;
+  /** Consul was restored or wiped: what it says is not the truth any more. */
+  consulLied = false;
+  violation: Violation | null = null;
+  #shownAt = new WeakMap<SimServer, number>();
+
+  constructor(world: World, known: Known) {
+    this.world = world;
+    this.known = known;
+  }
+
+  broken(rule: string, what: string): void {
+    this.violation ??= new Violation(rule, what);
+    this.world.over ??= this.violation;
+  }
+
+  /** The epoch that a server was published for; 0: never. */
+  epochOf(server: SimServer): number {
+    return this.#published.get(server.data.uuid) ?? 0;
+  }
+
+  opened(server: SimServer): void {
+    const epoch = this.epochOf(server);
+    const before = this.#opened.get(epoch);
+    if (before !== undefined && before !== server)
+      this.broken("I8", `epoch ${epoch} opened by ${before.host} and then by ${server.host}`);
+    if (epoch === 0) this.broken("I7", `${server.host} opened without being published`);
+    this.#opened.set(epoch, server);
+    if (epoch < this.newestOpened) return; // Its commits cannot be acknowledged; that is judged there.
+    this.newestOpened = epoch;
+    this.newest = server;
+    const lacks = this.#owed.missingIn(server.data.executed);
+    if (lacks !== null)
+      this.broken("(1)", `${server.host} opened epoch ${epoch} without ${lacks}, which was acknowledged or shown`);
+    this.#markerAcked(server, epoch);
+  }
+
+  #markerAcked(server: SimServer, epoch: number): void {
+    const { state } = this;
+    if (state === null || state.epoch !== epoch || state.primary !== server.data.uuid) return;
+    const marker = [...this.#markers(server)].find((trx) => trx.what === epoch);
+    if (marker === undefined) return this.broken("I7", `epoch ${epoch} opened without its marker`);
+    const holders = this.#holders(server, state, marker);
+    if (holders < state.acks)
+      this.broken("I7", `epoch ${epoch} opened, its marker is on ${holders} of ${state.acks} voters`);
+  }
+
+  *#markers(server: SimServer): Iterable<Trx> {
+    const { binlog } = server.data;
+    for (let at = binlog.length - 1; at >= 0; at--) {
+      const trx = binlog[at] as Trx;
+      if (trx.kind === "marker") yield trx;
+    }
+  }
+
+  #holders(server: SimServer, state: State, trx: Trx): number {
+    return state.voters.filter(
+      (v) => v !== server.data.uuid && this.known.onDisk(v)?.has(trx.uuid, trx.n) === true,
+    ).length;
+  }
+
+  released(server: SimServer, trx: Trx, ackers: readonly string[] | null): void {
+    const { state } = this;
+    if (state === null || server.readOnly || ackers === null || this.consulLied) return;
+    if (state.primary !== server.data.uuid || state.acks === 0) return;
+    const counted = ackers.filter((uuid) => state.voters.includes(uuid)).length;
+    if (counted < state.acks)
+      this.broken(
+        "I10",
+        `${server.host} committed ${trx.uuid}:${trx.n} acknowledged by ${counted} of V, k is ${state.acks}`,
+      );
+  }
+
+  acknowledging({ source, replica }: Stream): void {
+    const promised = this.known.promised(replica.data.uuid);
+    const epoch = this.epochOf(source);
+    if (epoch > 0 && promised > epoch)
+      this.broken("I3", `${replica.host} promised ${promised} and acknowledges epoch ${epoch}`);
+  }
+
+  discarded(server: SimServer, received: readonly Trx[]): void {
+    const voter = this.state?.voters.includes(server.data.uuid) === true;
+    if (voter) this.broken("I5", `${server.host} threw away ${received.length} received transactions`);
+  }
+
+  /** mysqld said OK to a client that was still connected. */
+  answered(server: SimServer, trx: Trx): void {
+    const epoch = this.epochOf(server);
+    if (epoch < this.newestOpened)
+      this.broken("(2)", `${server.host} (epoch ${epoch}) says OK while epoch ${this.newestOpened} is open`);
+    this.#owe(trx);
+    const { state } = this;
+    if (state === null || state.primary !== server.data.uuid || state.acks === 0) return;
+    if (this.consulLied) return;
+    const holders = this.#holders(server, state, trx);
+    if (holders < state.acks)
+      this.broken("I9", `${server.host} says OK to ${trx.uuid}:${trx.n}, on ${holders} of ${state.acks} voters`);
+  }
+
+  acknowledged(_server: SimServer, trx: Trx): void {
+    this.#owe(trx);
+  }
+
+  #owe(trx: Trx): void {
+    if (this.#owed.has(trx.uuid, trx.n)) return;
+    this.#owed.add(trx.uuid, trx.n);
+    this.#owedList.push(trx);
+  }
+
+  /** A reader looked at everything. */
+  shown(server: SimServer): void {
+    const { binlog, tail, executed } = server.data;
+    let at = this.#shownAt.get(server) ?? 0;
+    for (; at < binlog.length; at++) {
+      const trx = binlog[at] as Trx;
+      if (tail.has(trx)) break;
+      if (trx.kind === "data" && executed.has(trx.uuid, trx.n)) this.#owe(trx);
+    }
+    this.#shownAt.set(server, at);
+    const { newest } = this;
+    if (newest === null || newest === server || this.epochOf(server) >= this.newestOpened) return;
+    const lacks = this.#owed.missingIn(newest.data.executed);
+    if (lacks !== null && newest.life.alive)
+      this.broken("(3)", `${server.host} showed ${lacks}, which ${newest.host} has not`);
+  }
+
+  /** A key below promises/ or `state` was written. */
+  stateWritten(next: State): void {
+    const before = this.state;
+    this.state = next;
+    if (next.primary !== null && next.phase !== "electing")
+      this.#published.set(
+        next.primary,
+        Math.max(next.epoch, this.#published.get(next.primary) ?? 0),
+      );
+    if (before === null || this.consulLied) return;
+    if (next.ver !== before.ver + 1) this.broken("I1", `state.ver ${before.ver} → ${next.ver}`);
+    const same = next.epoch === before.epoch;
+    if (!same && next.epoch !== before.epoch + 1)
+      this.broken("I1", `state.epoch ${before.epoch} → ${next.epoch}`);
+    const config = JSON.stringify([next.voters.toSorted(), next.acks]);
+    const configBefore = JSON.stringify([before.voters.toSorted(), before.acks]);
+    if (!same && config !== configBefore)
+      this.broken("I1", `epoch ${next.epoch} begins with another V or k`);
+    if (same && config !== configBefore && before.primary === null)
+      this.broken("I1", `V or k changed while epoch ${next.epoch} had no published primary`);
+    if (next.acks > next.voters.length - 1) this.broken("I1", `k ${next.acks} of ${next.voters.length}`);
+    const key = `${next.phase} ${next.primary ?? ""}`;
+    if (next.phase === "electing") {
+      if (this.#states.has(next.epoch)) this.broken("I1", `two elections of epoch ${next.epoch}`);
+      this.#states.set(next.epoch, key);
+    }
+  }
+
+  promiseWritten(record: { uuid: string; epoch: number; executed: string; retrieved: string }): void {
+    if (this.known.promised(record.uuid) < record.epoch)
+      this.broken("I2", `${record.uuid} published a promise of ${record.epoch} that is not on its disk`);
+    const disk = this.known.onDisk(record.uuid);
+    if (disk === null) return;
+    for (const set of [record.executed, record.retrieved]) {
+      const lacks = Gtids.parse(set).missingIn(disk);
+      if (lacks !== null) this.broken("I5", `${record.uuid} published ${lacks}, which it has not`);
+    }
+  }
+
+  /** For messages and liveness: what clients were told or shown, and the newest primary lacks. */
+  lacking(server: SimServer): string | null {
+    return this.#owed.missingIn(server.data.executed);
+  }
+
+  owed(): number {
+    return this.#owedList.length;
+  }
+}

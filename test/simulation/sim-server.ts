@@ -1,0 +1,335 @@
+// One incarnation of a simulated mysqld on its datadir: commits with group order and semi-sync AFTER_SYNC, gates, client
+// sessions, shutdown. What it knows of replication is in sim-replication.ts; the verbs of the port in sim-mysqld.ts.
+// Traps on purpose: the binlog's tail without acknowledgement is committed by crash recovery (S1); an orderly shutdown
+// and semi-sync OFF tell waiting clients OK (S5, S6); a KILL does not end a wait (S7); a closing SET waits for waiters
+// (S8); acknowledgements are positions, of whoever is connected (S25); a waiting CREATE USER refuses all logins (S22).
+import { Gtids } from "./gtids.ts";
+import type { Network } from "./network.ts";
+import { Receiver, type Stream } from "./sim-replication.ts";
+import { Life, type World } from "./world.ts";
+
+export type Trx = {
+  readonly uuid: string;
+  readonly n: number;
+  readonly kind: "data" | "beat" | "marker" | "account" | "errant";
+  /** data: the client's number of it; account: the server_id. */
+  readonly what: number;
+  readonly at: number;
+};
+
+/** What is on disk. */
+export type Data = {
+  readonly uuid: string;
+  readonly serverId: number;
+  readonly clusterId: string;
+  readonly binlog: Trx[];
+  /** In the binlog and not in the engine yet: recovery commits them. */
+  readonly tail: Set<Trx>;
+  readonly executed: Gtids;
+  readonly purged: Gtids;
+  relay: Trx[];
+  applied: number;
+  retrieved: Gtids;
+  /** By server_id: locked? */
+  readonly accounts: Map<number, boolean>;
+  source: { host: string; port: number; serverId: number } | null;
+  lastOwn: number;
+};
+
+export function newData(of: { uuid: string; serverId: number; clusterId: string }): Data {
+  return {
+    ...of,
+    binlog: [],
+    tail: new Set(),
+    executed: new Gtids(),
+    purged: new Gtids(),
+    relay: [],
+    applied: 0,
+    retrieved: new Gtids(),
+    accounts: new Map(),
+    source: null,
+    lastOwn: 0,
+  };
+}
+
+type Waiter = { readonly pos: number; readonly trx: Trx; readonly done: () => void };
+
+/** A connection from outside. */
+export type Session = { alive: boolean; readonly lost: () => void };
+
+/** What the judge of the run looks at. */
+export type Witness = {
+  opened(server: SimServer): void;
+  /** A commit returned because this many acknowledged it; `ackers` null: semi-sync was OFF. */
+  released(server: SimServer, trx: Trx, ackers: readonly string[] | null): void;
+  acknowledging(stream: Stream): void;
+  discarded(server: SimServer, received: readonly Trx[]): void;
+};
+
+export type Surroundings = {
+  readonly world: World;
+  readonly net: Network;
+  readonly witness: Witness;
+  readonly serverAt: (host: string) => SimServer | null;
+};
+
+/** The machine's disk as it is now. */
+export type DiskWeather = { slowMs: number; full: boolean; applyMs: number };
+
+const BEAT_ROWS = 16;
+
+export class SimServer {
+  readonly host: string;
+  readonly data: Data;
+  readonly around: Surroundings;
+  readonly disk: DiskWeather;
+  readonly life: Life;
+  readonly receiver: Receiver;
+  ready = false;
+  stopping = false;
+  readOnly = true;
+  superReadOnly = true;
+  offline = false;
+  /** max_connections = 1. */
+  full = false;
+  readonly semi = { enabled: false, waitFor: 1, clientsShown: 0 };
+  /** SETs that wait for the commit lock. */
+  closing = 0;
+  readonly dumps = new Map<string, Stream>();
+  readonly sessions = new Set<Session>();
+  /** Told when this process ends. */
+  readonly onEnd = new Set<() => void>();
+  waiters: Waiter[] = [];
+  #replyPos = 0;
+  #beats = 0;
+  #stalled: (() => void)[] = [];
+
+  constructor(host: string, data: Data, disk: DiskWeather, around: Surroundings) {
+    this.host = host;
+    this.data = data;
+    this.disk = disk;
+    this.around = around;
+    this.life = new Life(`mysqld@${host}`);
+    this.receiver = new Receiver(this);
+    const { random } = around.world;
+    around.world.after(random.between(250, 700) + disk.slowMs, this.life, () => {
+      for (const trx of data.tail) this.#inEngine(trx);
+      data.tail.clear();
+      this.ready = true;
+    });
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    if (!this.life.alive) return;
+    this.life.end();
+    this.ready = false;
+    const { world, net } = this.around;
+    for (const stream of this.dumps.values()) stream.sourceDied();
+    this.receiver.died();
+    for (const session of this.sessions) {
+      session.alive = false;
+      world.after(net.latency(), null, session.lost);
+    }
+    this.sessions.clear();
+    for (const told of [...this.onEnd]) told();
+    this.onEnd.clear();
+  }
+
+  /** SIGTERM. S5: whoever waits is told OK. */
+  terminate(): void {
+    if (this.stopping || !this.life.alive) return;
+    const { world } = this.around;
+    world.after(1, this.life, () => {
+      this.stopping = true;
+      this.#releaseAll();
+      world.after(world.random.between(100, 1_200), this.life, () => this.kill());
+    });
+  }
+
+  has(trx: { readonly uuid: string; readonly n: number }): boolean {
+    return this.data.executed.has(trx.uuid, trx.n) || this.data.retrieved.has(trx.uuid, trx.n);
+  }
+
+  /** A waiting CREATE USER holds the lock that every login needs (S22). */
+  get aclLocked(): boolean {
+    return this.waiters.some((w) => w.trx.kind === "account");
+  }
+
+  /** Null: come in. */
+  refusesClient(): string | null {
+    if (!this.ready || this.stopping) return "refused";
+    if (this.offline) return "offline mode";
+    if (this.full) return "too many connections";
+    return this.aclLocked ? "hangs" : null;
+  }
+
+  closeSessions(): void {
+    const { world, net } = this.around;
+    for (const session of this.sessions) {
+      session.alive = false;
+      world.after(net.latency(), null, session.lost);
+    }
+    this.sessions.clear();
+  }
+
+  /** One transaction of somebody connected here. `done(false)`: refused, nothing was written. */
+  submit(
+    kind: Trx["kind"],
+    what: number,
+    done: (trx: Trx | null) => void,
+    gtid: { readonly uuid: string; readonly n: number } | null = null,
+  ): void {
+    const { world } = this.around;
+    if (kind === "beat" && this.#beats >= BEAT_ROWS) return; // Its row is locked by one that waits.
+    if (this.#refuses(kind)) return done(null);
+    const ms = world.random.between(0.3, 1.2) + world.random.next() * this.disk.slowMs;
+    if (kind === "beat") this.#beats += 1;
+    world.after(ms, this.life, () => this.#flush(kind, what, done, gtid));
+  }
+
+  #refuses(kind: Trx["kind"]): boolean {
+    if (this.stopping) return true;
+    if (kind === "errant") return false;
+    return this.superReadOnly || (this.readOnly && kind === "data");
+  }
+
+  #flush(
+    kind: Trx["kind"],
+    what: number,
+    done: (trx: Trx | null) => void,
+    gtid: { readonly uuid: string; readonly n: number } | null,
+  ): void {
+    const { world } = this.around;
+    if (this.disk.full) {
+      this.#stalled.push(() => this.#flush(kind, what, done, gtid));
+      return;
+    }
+    if (this.closing > 0) {
+      world.after(5, this.life, () => this.#flush(kind, what, done, gtid));
+      return;
+    }
+    // MySQL looks again at commit.
+    if (this.#refuses(kind)) {
+      if (kind === "beat") this.#beats -= 1;
+      return done(null);
+    }
+    const { data } = this;
+    const id = gtid ?? { uuid: data.uuid, n: (data.lastOwn += 1) };
+    const trx: Trx = { ...id, kind, what, at: world.now };
+    this.log(trx, () => {
+      if (kind === "beat") this.#beats -= 1;
+      done(trx);
+    });
+  }
+
+  /** Into the binlog, synced; into the engine when it is acknowledged. The applier comes through here too. */
+  log(trx: Trx, done: () => void): void {
+    const { data } = this;
+    data.binlog.push(trx);
+    data.tail.add(trx);
+    if (this.semi.enabled) this.waiters.push({ pos: data.binlog.length, trx, done });
+    else this.#commit(trx, null, done);
+    for (const stream of this.dumps.values()) stream.pump();
+  }
+
+  #commit(trx: Trx, ackers: readonly string[] | null, done: () => void): void {
+    this.data.tail.delete(trx);
+    this.#inEngine(trx);
+    this.around.witness.released(this, trx, ackers);
+    done();
+  }
+
+  #inEngine(trx: Trx): void {
+    const { data } = this;
+    data.executed.add(trx.uuid, trx.n);
+    if (trx.uuid === data.uuid && trx.n > data.lastOwn) data.lastOwn = trx.n;
+    if (trx.kind === "account" && !data.accounts.has(trx.what)) data.accounts.set(trx.what, false);
+  }
+
+  acknowledged(stream: Stream, pos: number): void {
+    if (!this.semi.enabled || pos <= stream.acked) return;
+    stream.acked = pos;
+    this.checkAcks();
+  }
+
+  checkAcks(): void {
+    if (!this.semi.enabled) return this.#releaseAll();
+    const acks = [...this.dumps.values()].filter((s) => s.semi).map((s) => s.acked);
+    acks.sort((a, b) => b - a);
+    this.#replyPos = Math.max(this.#replyPos, acks[this.semi.waitFor - 1] ?? 0);
+    while (this.waiters[0] !== undefined && this.waiters[0].pos <= this.#replyPos) {
+      const { pos, trx, done } = this.waiters.shift() as Waiter;
+      const ackers = [...this.dumps.values()].filter((s) => s.semi && s.acked >= pos);
+      this.#commit(
+        trx,
+        ackers.map((s) => s.replica.data.uuid),
+        done,
+      );
+    }
+  }
+
+  #releaseAll(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const { trx, done } of waiters) this.#commit(trx, null, done);
+  }
+
+  /** `acks` 0: semi-sync source OFF (S6). */
+  arm(acks: number): void {
+    if (acks > 0) this.semi.waitFor = acks;
+    if (acks > 0 && !this.semi.enabled) this.#replyPos = 0;
+    this.semi.enabled = acks > 0;
+    this.checkAcks();
+  }
+
+  /** SET read_only / super_read_only = ON: waits for every commit that is under way (S8). */
+  close(what: "read" | "super", cancelled: () => boolean, done: () => void): void {
+    this.closing += 1;
+    const look = (): void => {
+      if (cancelled()) {
+        this.closing -= 1;
+        return;
+      }
+      if (this.waiters.length > 0) return void this.around.world.after(5, this.life, look);
+      this.closing -= 1;
+      this.readOnly = true;
+      if (what === "super") this.superReadOnly = true;
+      done();
+    };
+    look();
+  }
+
+  setOpen(): void {
+    this.readOnly = false;
+    this.around.witness.opened(this);
+  }
+
+  addDump(stream: Stream): void {
+    // A zombie of the same replica goes.
+    this.dumps.get(stream.replica.data.uuid)?.killed();
+    this.dumps.set(stream.replica.data.uuid, stream);
+    this.countClients();
+  }
+
+  dropDump(stream: Stream): void {
+    if (this.dumps.get(stream.replica.data.uuid) !== stream) return;
+    this.dumps.delete(stream.replica.data.uuid);
+    const { world } = this.around;
+    // The ack receiver notices up to a second later.
+    const ms = world.random.chance(0.3) ? world.random.between(0, 1_000) : 1;
+    world.after(ms, this.life, () => this.countClients());
+  }
+
+  countClients(): void {
+    this.semi.clientsShown = [...this.dumps.values()].filter((s) => s.semi).length;
+  }
+
+  /** There is room on the disk again. */
+  diskFreed(): void {
+    const stalled = this.#stalled;
+    this.#stalled = [];
+    for (const again of stalled) this.around.world.after(0, this.life, again);
+    this.receiver.pumpAgain();
+  }
+}
