@@ -33,6 +33,7 @@ export type Memory = {
   joinAsked: Observation["joinAsked"];
   answered: number;
   candidateSince: number | null;
+  progress: { readonly executed: string; readonly at: number } | null;
   gaveUp: Observation["gaveUp"];
   sawPrimary: boolean;
   heartbeat: HeartbeatFacts;
@@ -87,6 +88,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     joinAsked: null,
     answered: 0,
     candidateSince: null,
+    progress: null,
     gaveUp: null,
     sawPrimary: false,
     heartbeat: NO_HEARTBEAT,

@@ -29,6 +29,8 @@ const PAUSE_MS = 5_000;
 const BLOCKED_MS = 1_500;
 /** Records are read every 5 s while all is well: a healthy one never looks older than that and its own interval. */
 const SILENT_MS = 12_000;
+/** Records that were not read themselves say nothing of silence. */
+const RECORDS_READ_MS = 6_000;
 
 export async function observe(parts: ObserveParts): Promise<Observation> {
   const { memory, registry, handle, clock } = parts;
@@ -43,6 +45,9 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   const consul = memory.doubtful ? { ...facts, goodUntil: 0, reachable: false } : facts;
   const seen = assemble(parts, { now, server, consul });
   memory.candidateSince = isCandidate(seen) ? (memory.candidateSince ?? now) : null;
+  if (memory.candidateSince === null) memory.progress = null;
+  else if (server !== null && memory.progress?.executed !== server.executed)
+    memory.progress = { executed: server.executed, at: now };
   registry.watchPromises(
     memory.candidateSince === null ? null : (consul.state?.value.epoch ?? null),
   );
@@ -115,6 +120,7 @@ function assemble(
     joinAsked: memory.joinAsked,
     answered: memory.answered,
     candidateSince: memory.candidateSince,
+    progressAt: memory.progress?.at ?? null,
     gaveUp: memory.gaveUp,
     sawPrimary: memory.sawPrimary,
     heartbeat: memory.heartbeat,
@@ -146,8 +152,8 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
     const peer = consul.peers.find((p) => p.uuid === voter);
     // A dump thread to a silent host lives on for minutes: its own word, or its silence, tells.
     // Without Consul no record moves: then silence says nothing.
-    const silent =
-      consul.reachable && peer !== undefined && peer.ageMs > (blocked ? FRESH_MS : SILENT_MS);
+    const read = consul.reachable && (consul.peersAgeMs ?? Infinity) <= RECORDS_READ_MS;
+    const silent = read && peer !== undefined && peer.ageMs > (blocked ? FRESH_MS : SILENT_MS);
     const blind = blocked && peer !== undefined && peer.epoch === state.epoch && !peer.seesPrimary;
     if (connected.has(voter) && !silent && !blind) continue;
     absent[voter] = memory.absentSince[voter] ?? now;

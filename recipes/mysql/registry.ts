@@ -42,6 +42,7 @@ export class Registry implements AsyncDisposable {
   #leader: Leader | null = null;
   #leaderFreeSince: number | null = null;
   #state: Entry<State> | null = null;
+  #highestVer = 0;
   #opened: { readonly epoch: number; readonly at: number } | null = null;
   #initialize: string | null = null;
   #intents: readonly Intent[] = [];
@@ -110,12 +111,29 @@ export class Registry implements AsyncDisposable {
     this.setState(entry);
   }
 
-  /** A consistent read of `state` is the truth, also when it goes back in time (§7 "Consul wiped or restored"). */
+  /** What a consistent read of `state` brought is the truth, also when it goes back in time (§7 "Consul wiped"). */
   setState(entry: KvEntry | null): void {
     const value = entry === null ? null : parseState(entry.value);
     if (value?.phase === "open" && value.epoch !== this.#opened?.epoch)
       this.#opened = { epoch: value.epoch, at: this.#parts.clock.now() };
+    this.#highestVer = Math.max(this.#highestVer, value?.ver ?? 0);
     this.#state = entry === null || value === null ? null : { index: entry.index, value };
+  }
+
+  /** Linearizable read of `state`. An answer that something newer has overtaken is asked for again. */
+  async readState(): Promise<{ readonly index: number; readonly value: State } | null> {
+    for (;;) {
+      const known = this.#state;
+      const entry = await this.#parts.kv.get(this.#parts.keys.state, { consistent: true });
+      if (known !== this.#state) continue;
+      this.setState(entry);
+      return this.#state;
+    }
+  }
+
+  /** Highest `state.ver` that this process has seen or written. */
+  highestVer(): number {
+    return this.#highestVer;
   }
 
   /** When this node first read that the newest epoch is open, our clock; null: it has read none. */
@@ -156,7 +174,7 @@ export class Registry implements AsyncDisposable {
   /** One consistent read of `state`; false when Consul does not answer it. */
   async confirmState(): Promise<boolean> {
     try {
-      this.setState(await this.#parts.kv.get(this.#parts.keys.state, { consistent: true }));
+      await this.readState();
       return true;
     } catch (error) {
       this.#error = messageOf(error);

@@ -186,6 +186,7 @@ const START: Observation = {
     paused: false,
   },
   candidateSince: null,
+  progressAt: null,
   answered: EPOCH,
   primacy: null,
   change: null,
@@ -323,7 +324,7 @@ function telling(o: Observation) {
       return telling({
         ...o,
         candidateSince: NOW - 100,
-        answered: epoch,
+      answered: epoch,
         promise: { ...o.promise, epoch },
         following: null,
       })
@@ -453,7 +454,7 @@ function telling(o: Observation) {
         process: { ...o.process, running: false, incarnation: 0, pid: null },
         datadir: { kind: "absent", uuid: null, serverId: null, bootstrap: null, clusterId: null },
         promise: { epoch: 0, ver: 0, seenEpoch: 0 },
-        answered: 0,
+      answered: 0,
       }),
     /** Consul as it is before a cluster was ever founded. */
     beforeTheFounding: () =>

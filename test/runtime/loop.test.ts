@@ -176,13 +176,22 @@ describe("the loop", () => {
   test("looking may fail too, and what nobody raised on purpose is an error with its place", async () => {
     const { clock, lines } = start((fake) => {
       fake.looks = () => {
-        throw new TypeError("x is not a function");
+        throw new Error("the disk is on fire");
       };
     });
     await until("it pauses", () => clock.sleeping === 1);
     const [line] = lines.filter(({ level }) => level === "error");
-    expect(line?.["msg"]).toBe("observe: x is not a function");
+    expect(line?.["msg"]).toBe("observe: the disk is on fire");
     expect(JSON.stringify(line?.["err"])).toContain("loop.test.ts");
+  });
+
+  test("what only a programmer's mistake throws leaves the loop", async () => {
+    const { ended } = start((fake) => {
+      fake.looks = () => {
+        throw new TypeError("x is not a function");
+      };
+    });
+    await expect(ended).rejects.toMatchObject({ code: "AP_BUG_INVARIANT" });
   });
 
   test("a broken invariant leaves the loop, and is in the black box before", async () => {

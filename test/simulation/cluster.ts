@@ -2,7 +2,7 @@
 import type { MysqlConfig } from "../../recipes/mysql/config.ts";
 import { keysOf, parseState } from "../../recipes/mysql/keys.ts";
 import type { PromiseRecord } from "../../recipes/mysql/core/observation.ts";
-import { CLIENT, Clients } from "./clients.ts";
+import { Clients } from "./clients.ts";
 import type { Gtids } from "./gtids.ts";
 import { Judge } from "./judge.ts";
 import { Network } from "./network.ts";
@@ -16,6 +16,14 @@ export const CLUSTER = "sim";
 export const KEYS = keysOf(CLUSTER);
 
 export type Durability = MysqlConfig["durability"];
+
+export const DEFAULTS: Durability = {
+  acks: 1,
+  voters: 3,
+  minAcks: 0,
+  dropVoterAfter: 30_000,
+  aloneAfter: 5_000,
+};
 
 export type Options = {
   readonly seed: number;
@@ -89,6 +97,7 @@ export class Cluster {
       machine.weather.slowMs = 0;
       machine.weather.applyMs = 0;
       machine.weather.full = false;
+      machine.weather.killInCommit = null;
       machine.breakNext = false;
       machine.server?.diskFreed();
       if (machine.server !== null && machine.server.life.paused) world.resume(machine.server.life);
@@ -126,8 +135,6 @@ export class Cluster {
   }
 }
 
-export { CLIENT };
-
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? ` ← ${error.cause.message}` : "";
@@ -141,14 +148,7 @@ function configOf(durability: Partial<Durability>): MysqlConfig {
     bind: "0.0.0.0",
     secrets: { admin: "", replication: "", clone: "", peer: "", app: "" },
     options: {},
-    durability: {
-      acks: 1,
-      voters: 3,
-      minAcks: 0,
-      dropVoterAfter: 30_000,
-      aloneAfter: 5_000,
-      ...durability,
-    },
+    durability: { ...DEFAULTS, ...durability },
     rejoin: "rebuild",
     tags: { noFailover: false, priority: 100 },
   };

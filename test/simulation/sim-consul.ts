@@ -102,6 +102,11 @@ export class SimConsul {
     return { thereMs, backMs, lost: gone, again };
   }
 
+  /** At once, for whoever stands beside: faults and operators. */
+  now<T>(effect: () => T): T {
+    return this.#take(effect);
+  }
+
   #take<T>(effect: () => T): T {
     expire(this.state, this.world.now);
     const value = effect();

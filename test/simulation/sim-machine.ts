@@ -5,7 +5,7 @@ import type { Supervise, Supervised } from "../../src/runtime/supervisor.ts";
 import type { PromiseFacts } from "../../recipes/mysql/core/observation.ts";
 import type { Disk, Maker, NewData, Peers, Plan } from "../../recipes/mysql/machine.ts";
 import { newData, SimServer, type Data, type DiskWeather, type Surroundings } from "./sim-server.ts";
-import { type Life, type MachineTime, type World } from "./world.ts";
+import type { Life, MachineTime } from "./world.ts";
 
 const NOTHING: PromiseFacts = { epoch: 0, ver: 0, seenEpoch: 0 };
 
@@ -13,7 +13,7 @@ export class Machine {
   readonly host: string;
   readonly around: Surroundings;
   readonly time: MachineTime;
-  readonly weather: DiskWeather = { slowMs: 0, full: false, applyMs: 0 };
+  readonly weather: DiskWeather = { slowMs: 0, full: false, applyMs: 0, killInCommit: null };
   data: Data | null = null;
   half = false;
   promise: PromiseFacts = NOTHING;

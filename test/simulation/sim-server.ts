@@ -74,7 +74,13 @@ export type Surroundings = {
 };
 
 /** The machine's disk as it is now. */
-export type DiskWeather = { slowMs: number; full: boolean; applyMs: number };
+export type DiskWeather = {
+  slowMs: number;
+  full: boolean;
+  applyMs: number;
+  /** The next commit that waits for an acknowledgement ends the process, within this many ms; null: not. */
+  killInCommit: number | null;
+};
 
 const BEAT_ROWS = 16;
 
@@ -228,9 +234,19 @@ export class SimServer {
     const { data } = this;
     data.binlog.push(trx);
     data.tail.add(trx);
-    if (this.semi.enabled) this.waiters.push({ pos: data.binlog.length, trx, done });
-    else this.#commit(trx, null, done);
+    if (this.semi.enabled) {
+      this.waiters.push({ pos: data.binlog.length, trx, done });
+      this.#trap();
+    } else this.#commit(trx, null, done);
     for (const stream of this.dumps.values()) stream.pump();
+  }
+
+  #trap(): void {
+    const { world } = this.around;
+    const within = this.disk.killInCommit;
+    if (within === null) return;
+    this.disk.killInCommit = null;
+    world.after(world.random.next() * within, null, () => this.kill());
   }
 
   #commit(trx: Trx, ackers: readonly string[] | null, done: () => void): void {

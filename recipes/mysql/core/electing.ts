@@ -90,12 +90,17 @@ export function beCandidate(o: Observation): readonly Action[] | null {
   ];
 }
 
+/** An applier that is stuck (a metadata lock, say) must not keep the lock from a holder that has applied everything. */
+const NO_PROGRESS_MS = 10_000;
+
 /** Step 6: wait while the applier works; an applier that stopped with an error leaves the field to another holder. */
 function drain(o: Observation, left: string): readonly Action[] {
   const source = o.server?.source ?? null;
   if (source !== null && source.sqlErrno !== 0) return giveUp(`applier: ${source.sqlError}`);
   if (source !== null && source.sql === "No")
     return [{ do: "start-applier", why: "what was received must be applied before promotion" }];
+  if (o.progressAt !== null && o.now - o.progressAt >= NO_PROGRESS_MS)
+    return giveUp("the applier makes no progress: another holder may");
   return hold(`electing: applying ${left.length > 80 ? `${left.slice(0, 80)}…` : left}`);
 }
 

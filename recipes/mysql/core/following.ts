@@ -9,12 +9,15 @@ import { short } from "./state.ts";
 export function answerCandidate(o: Observation): readonly Action[] | null {
   const state = o.consul.state?.value;
   if (state === undefined || o.me.uuid === null) return null;
+  const asked = state.phase === "electing" && state.voters.includes(o.me.uuid);
   if (o.primacy !== null && state.epoch > o.primacy.epoch) {
     const drained = o.primacy.stage === "drained" && o.server?.superReadOnly === true;
-    if (!drained)
-      return [{ do: "kill-mysqld", why: `epoch ${state.epoch} is newer than mine: fenced` }];
+    const why = `epoch ${state.epoch} is newer than mine`;
+    if (!drained) return [{ do: "kill-mysqld", why: `${why}: fenced` }];
+    // A watch shows only the newest value: the election that it drained for may be over before it saw it.
+    if (!asked) return [{ do: "end-primacy", why: `${why}, and closed already` }];
   }
-  if (state.phase !== "electing" || !state.voters.includes(o.me.uuid)) return null;
+  if (!asked) return null;
   if (state.epoch < o.promise.epoch || o.answered >= state.epoch || o.server === null) return null;
   if (!o.server.superReadOnly)
     return [{ do: "kill-mysqld", why: "not closed, and no primary: fenced" }];

@@ -162,15 +162,23 @@ function removeVoter(seen: Seen): readonly Action[] | null {
     const since = o.absentSince[v];
     return since !== undefined && o.now - since >= o.policy.dropVoterAfterMs;
   });
-  const surplus =
-    state.voters.length > o.policy.voters ? others(seen).toSorted().at(-1) : undefined;
-  const uuid = doomed ?? surplus;
+  const uuid = doomed ?? surplus(seen);
   if (uuid === undefined || state.voters.length - 2 < state.acks) return null;
+  // Never the one that acknowledges, while the others are not there.
+  const left = others(seen).filter((v) => v !== uuid && present(seen, v));
+  if (left.length < state.acks) return null;
   const serverId = serverIdOf(seen, uuid);
   if (serverId === null) return null;
   const voters = state.voters.filter((v) => v !== uuid);
   const why = `voter ${short(uuid)} ${doomed === undefined ? "is one too many" : "is gone or cannot follow"}`;
   return [{ do: "cut", uuid, serverId, voters, acks: state.acks, why }];
+}
+
+/** One voter more than the policy wishes: an absent one first. */
+function surplus(seen: Seen): string | undefined {
+  if (seen.state.voters.length <= seen.o.policy.voters) return undefined;
+  const sorted = others(seen).toSorted();
+  return sorted.find((v) => !present(seen, v)) ?? sorted.at(-1);
 }
 
 /** §7 add: a connected replica that is within one record interval of the head; V first, its flag after it reads that. */

@@ -333,6 +333,8 @@ export type Observation = {
   readonly consul: ConsulFacts;
   /** Since when this process is the candidate of `state.epoch`, our clock; null while it is not. */
   readonly candidateSince: number | null;
+  /** As candidate: when gtid_executed last grew, our clock (§4 step 6 "while there is progress"). */
+  readonly progressAt: number | null;
   /** Highest epoch whose promise this agent has published in its life; 0: none. */
   readonly answered: number;
   readonly primacy: Primacy | null;

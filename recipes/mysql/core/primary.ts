@@ -33,6 +33,9 @@ export function bePrimary(o: Observation): readonly Action[] | null {
   if (first !== null) return first;
   if (o.server === null) return hold("primary: mysqld does not answer this look");
   if (entry === null) return hold("primary: no state in Consul");
+  // Another epoch's state is nobody's to change from here.
+  if (entry.value.epoch !== primacy.epoch)
+    return hold("primary: Consul's state is of another epoch");
   return (
     reachOpen(o, primacy, entry.value) ??
     switchover(o, primacy, entry.value) ??

@@ -17,7 +17,6 @@ import type { Action, Do } from "../core/action.ts";
 import type { State } from "../core/observation.ts";
 import type { Handle } from "../handle.ts";
 import type { Keys } from "../keys.ts";
-import { parseState } from "../keys.ts";
 import type { Memory } from "../memory.ts";
 import type { Mysqld } from "../mysqld/port.ts";
 import type { Disk, Maker, Peers } from "../machine.ts";
@@ -77,10 +76,7 @@ export function uuidOf(hands: Hands): string {
 export async function consistentState(
   hands: Hands,
 ): Promise<{ readonly value: State; readonly index: number } | null> {
-  const entry = await hands.kv.get(hands.keys.state, { consistent: true });
-  hands.registry.setState(entry);
-  const value = entry === null ? null : parseState(entry.value);
-  return entry === null || value === null ? null : { value, index: entry.index };
+  return hands.registry.readState();
 }
 
 /** §1: every write of `state` is one transaction [check-session leader, cas state]. */

@@ -70,7 +70,7 @@ export const membership = {
     const settled =
       memory.change === null ||
       (memory.change.kind === "acks-up" && memory.change.stage === "prepared");
-    const newest = (state?.value.ver ?? 0) >= memory.promise.ver;
+    const newest = (state?.value.ver ?? 0) >= hands.registry.highestVer();
     if (!mine || !settled || !newest || state?.value.acks !== acks) return;
     const mysqld = mysqldOf(hands);
     if (acks === 0) await mysqld.releaseWaiters();

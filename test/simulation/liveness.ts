@@ -1,0 +1,44 @@
+// Liveness: some time after everything healed there is one primary that takes writes, every node follows it, V and k are
+// what the policy wishes, and nothing is busy.
+import type { Cluster } from "./cluster.ts";
+import { DEFAULTS } from "./cluster.ts";
+import type { Receiver } from "./sim-replication.ts";
+
+/** Ticks per second of a node that rests: it looks at least every 1.5 s, and is woken by its own records and pulse. */
+const RESTING_TICKS = 6;
+const WRITES_WITHIN_MS = 3_000;
+
+/** Why the cluster is not at rest; null: it is. */
+export function unrest(cluster: Cluster, ticksBefore: readonly number[], ms: number): string | null {
+  const { judge, nodes, world, clients } = cluster;
+  const { state } = judge;
+  if (state === null) return "no state in Consul";
+  if (state.phase !== "open") return `no open primary: ${JSON.stringify(state)}`;
+  const open = nodes.filter((n) => n.parts.machine.server?.readOnly === false);
+  if (open.length !== 1) return `${open.map((n) => n.name).join(", ") || "nobody"} is open`;
+  const primary = open[0]?.parts.machine.server ?? null;
+  if (primary === null || primary.data.uuid !== state.primary)
+    return `${open[0]?.name} is open, but not the published primary`;
+  if (world.now - clients.lastOkAt > WRITES_WITHIN_MS)
+    return `the last write was acknowledged ${Math.round(world.now - clients.lastOkAt)} ms ago`;
+  const lacks = judge.lacking(primary);
+  if (lacks !== null) return `the primary lacks ${lacks}`;
+  const live = nodes.filter((n) => !n.removed);
+  for (const node of live) {
+    const { server } = node.parts.machine;
+    if (!node.runs) return `${node.name} does not run`;
+    if (server === null) return `${node.name} has no mysqld`;
+    if (server === primary) continue;
+    const { receiver }: { receiver: Receiver } = server;
+    const follows: boolean = receiver.stream?.source === primary && receiver.sql;
+    if (!follows) return `${node.name} does not follow the primary (io ${receiver.io}, errno ${receiver.ioErrno})`;
+  }
+  const { acks, voters } = { ...DEFAULTS, ...cluster.options.durability };
+  const wishedV = Math.min(voters, live.length);
+  if (state.voters.length !== wishedV) return `${state.voters.length} voters, ${wishedV} wished`;
+  const wishedK = Math.min(acks, wishedV - 1);
+  if (state.acks !== wishedK) return `k is ${state.acks}, ${wishedK} wished`;
+  const busy = nodes.find((n, at) => n.ticks - (ticksBefore[at] ?? 0) > (RESTING_TICKS * ms) / 1_000);
+  if (busy !== undefined) return `${busy.name} does not come to rest`;
+  return null;
+}
