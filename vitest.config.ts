@@ -2,7 +2,7 @@
 // cores, and a test that starves another measures nothing.
 import { defineConfig } from "vitest/config";
 
-const pure = ["core", "config", "drills"];
+const pure = ["core", "config", "drills", "simulation"];
 const real = ["toolchain", "contract", "mysqld", "runtime", "cli", "cluster"];
 /** They mostly wait for time-outs of sessions, side by side. */
 const waiting = ["contract"];

@@ -1,6 +1,5 @@
 // What a recipe may import: the one barrel.
 export {
-  AutopilotError,
   ConfigError,
   ConflictError,
   InvariantError,
@@ -10,17 +9,14 @@ export {
   invariant,
   messageOf,
 } from "./errors.ts";
-export type { ErrorCode } from "./error-codes.ts";
 export type {
   Clock,
   Commit,
   Directory,
-  Instance,
   Kv,
   KvEntry,
   KvOp,
   Lease,
-  LeaseView,
   Leaser,
   Service,
 } from "./ports.ts";

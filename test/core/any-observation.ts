@@ -2,7 +2,16 @@
 // be seen together is seen together. Whatever `decide` promises, it promises for these.
 import fc from "fast-check";
 import type { Observation, Peer, Role } from "../../recipes/mysql/core/observation.ts";
-import { EPOCH, gtids, MARKER, NOW, situation, uuid, type Name, type Situation } from "./situation.ts";
+import {
+  EPOCH,
+  gtids,
+  MARKER,
+  NOW,
+  situation,
+  uuid,
+  type Name,
+  type Situation,
+} from "./situation.ts";
 
 const NAMES: readonly Name[] = ["a", "b", "c", "d"];
 const START = situation().observation;
@@ -116,7 +125,9 @@ const consul = fc.record({
     { nil: null, freq: 9 },
   ),
   loaded: fc.boolean(),
-  promises: fc.array(promise, { maxLength: 4 }).map((all) => all.map((p) => ({ ...p, uuid: uuid(p.node) }))),
+  promises: fc
+    .array(promise, { maxLength: 4 })
+    .map((all) => all.map((p) => ({ ...p, uuid: uuid(p.node) }))),
   lost: fc.array(fc.record({ uuid: anyUuid, forMs: fc.nat(2_000) }), { maxLength: 3 }),
   peers: fc.uniqueArray(peer, { selector: (p) => p.uuid, maxLength: 4 }),
   peersAgeMs: fc.constant(100),
@@ -158,7 +169,9 @@ const server = fc
     }),
     dumpThreads: fc
       .uniqueArray(name, { maxLength: 3 })
-      .map((names) => names.map((n) => ({ uuid: uuid(n), serverId: NAMES.indexOf(n) + 1, threadId: 9 }))),
+      .map((names) =>
+        names.map((n) => ({ uuid: uuid(n), serverId: NAMES.indexOf(n) + 1, threadId: 9 })),
+      ),
     accounts: fc.constant([{ serverId: 1, locked: false }]),
   })
   .map((odd) => ({ ...START.server, ...odd }));
@@ -183,7 +196,11 @@ const anyFacts: fc.Arbitrary<Observation> = fc
     markerUuid: fc.constantFrom(MARKER, null),
     datadir: fc.record({
       kind: fc.constantFrom("ready", "ready", "ready", "absent", "half", "foreign"),
-      bootstrap: fc.constantFrom(null, START.datadir.clusterId, "77777777-0000-4000-8000-000000007777"),
+      bootstrap: fc.constantFrom(
+        null,
+        START.datadir.clusterId,
+        "77777777-0000-4000-8000-000000007777",
+      ),
     }),
     fresh: fc.boolean(),
     process: fc.record({
@@ -196,6 +213,7 @@ const anyFacts: fc.Arbitrary<Observation> = fc
     promise: fc.record({ epoch, ver: fc.integer({ min: 0, max: 12 }), seenEpoch: fc.nat(7) }),
     consul,
     candidateSince: maybeAgo,
+    progressAt: maybeAgo,
     answered: epoch,
     primacy: fc.option(
       fc.record({
@@ -217,14 +235,20 @@ const anyFacts: fc.Arbitrary<Observation> = fc
       }),
       { nil: null },
     ),
-    switchover: fc.option(fc.record({ id: fc.constantFrom(null, "wish-1"), to: anyUuid }), { nil: null }),
+    switchover: fc.option(fc.record({ id: fc.constantFrom(null, "wish-1"), to: anyUuid }), {
+      nil: null,
+    }),
     absentSince: fc.dictionary(anyUuid, ago, { maxKeys: 3 }),
     headBefore: fc.oneof(fc.constant(""), set),
     following: fc.option(
       fc.record({ epoch, primary: anyUuid, semiSync: fc.boolean(), since: ago }),
       { nil: null },
     ),
-    heartbeat: fc.record({ ackedStart: maybeAgo, waitingSince: maybeAgo, probeFailures: fc.nat(5) }),
+    heartbeat: fc.record({
+      ackedStart: maybeAgo,
+      waitingSince: maybeAgo,
+      probeFailures: fc.nat(5),
+    }),
     sight: fc.record({
       lastTransactionAt: maybeAgo,
       receiverDownSince: maybeAgo,
@@ -232,7 +256,10 @@ const anyFacts: fc.Arbitrary<Observation> = fc
       agentDeadSince: maybeAgo,
       askedAt: maybeAgo,
     }),
-    errant: fc.option(fc.record({ primary: anyUuid, gtids: fc.constant("x"), why: fc.constant("y") }), { nil: null }),
+    errant: fc.option(
+      fc.record({ primary: anyUuid, gtids: fc.constant("x"), why: fc.constant("y") }),
+      { nil: null },
+    ),
     leaderFreeSince: maybeAgo,
     sawPrimary: fc.boolean(),
     gaveUp: fc.option(fc.record({ at: ago, times: fc.nat(9) }), { nil: null }),
@@ -272,19 +299,29 @@ const STORIES: readonly Situation[] = [
   three.asPrimary().changing("add", { stage: "sent" }),
   two.asPrimary().acks(0).asPrimary().connected("b"),
   two.asPrimary().connected("b", "c"),
-  two.asPrimary().changing("acks-up", { acks: 1, since: NOW - 6_000 }).acks(0).and({ heartbeat: blocked }),
+  two
+    .asPrimary()
+    .changing("acks-up", { acks: 1, since: NOW - 6_000 })
+    .acks(0)
+    .and({ heartbeat: blocked }),
   situation().withVoters("a").asPrimary(),
   three.asPrimary("published"),
   three.asPrimary("marking"),
   three.asPrimary("marked"),
   three.asPrimary("drained").and({ switchover: { id: "wish-1", to: uuid("b") } }),
-  three.asPrimary("drained").and({ switchover: { id: null, to: uuid("b") } }).lockFree(9_000),
+  three
+    .asPrimary("drained")
+    .and({ switchover: { id: null, to: uuid("b") } })
+    .lockFree(9_000),
   three.asPrimary().stopping(),
   three.asPrimary().serverDown(),
   three.asReplicaOf("b"),
   three.asReplicaOf("b").and({ following: null }),
   three.asReplicaOf("b").semiSync({ replicaEnabled: false }),
-  three.asReplicaOf("b").source({ io: "Connecting" }).sight({ agentDeadSince: NOW - 900, refused: true }),
+  three
+    .asReplicaOf("b")
+    .source({ io: "Connecting" })
+    .sight({ agentDeadSince: NOW - 900, refused: true }),
   three
     .asReplicaOf("b")
     .sight({ agentDeadSince: NOW - 900, refused: true })
@@ -297,7 +334,10 @@ const STORIES: readonly Situation[] = [
   three.epoch(6).asCandidate("b"),
   three.epoch(6).asCandidate("b").promisedBy("c"),
   three.epoch(6).asCandidate("b").promisedBy("b"),
-  three.lockHeldBy("a").consul({ session: "session-new" }).state({ primary: uuid("a") }),
+  three
+    .lockHeldBy("a")
+    .consul({ session: "session-new" })
+    .state({ primary: uuid("a") }),
   outside.asReplicaOf("b"),
   outside.asReplicaOf("b").source({ io: "Connecting", ioErrno: 3118 }),
   outside.asReplicaOf("b").and({ errant }),

@@ -58,14 +58,17 @@ describe("the quorum", () => {
     [["a", "b", "c", "d"], 1, ["c", "d"]],
     [["a", "b", "c", "d", "e"], 2, ["c", "d"]],
     [["a", "b", "c", "d", "e"], 3, ["c"]],
-  ] as const)("of V = %j with k = %i is reached with the promises of a and %j, not before", (v, k, more) => {
-    let s = election(v).acks(k);
-    for (const name of more) {
-      expect(judged(s).kind).toBe("wait");
-      s = s.promisedBy(name);
-    }
-    expect(judged(s).kind).toBe("chosen");
-  });
+  ] as const)(
+    "of V = %j with k = %i is reached with the promises of a and %j, not before",
+    (v, k, more) => {
+      let s = election(v).acks(k);
+      for (const name of more) {
+        expect(judged(s).kind).toBe("wait");
+        s = s.promisedBy(name);
+      }
+      expect(judged(s).kind).toBe("chosen");
+    },
+  );
 
   test("is replaced by the last primary's own promise, which holds everything it ever acknowledged", () => {
     const s = election(["a", "b", "c", "d", "e"]).acks(1);
@@ -187,7 +190,9 @@ describe("the choice", () => {
   test("ignores the set of an amnesiac", () => {
     const s = election(["a", "b", "c", "d"]).promisedBy("c").promisedBy("d", "b:1-999 m:1-5");
     expect(winner(s)).toBe("d");
-    expect(winner(s.promisedBy("b").promisedBy("d", "b:1-999 m:1-5", { amnesiac: true }))).toBe("a");
+    expect(winner(s.promisedBy("b").promisedBy("d", "b:1-999 m:1-5", { amnesiac: true }))).toBe(
+      "a",
+    );
   });
 
   test("between equals is this node, which saves a round", () => {
@@ -196,7 +201,9 @@ describe("the choice", () => {
 
   test("between equals is the one with the higher priority", () => {
     expect(winner(two.promisedBy("c", HEAD, { priority: 1 }))).toBe("c");
-    expect(winner(two.promisedBy("a", HEAD, { priority: 2 }).promisedBy("c", HEAD, { priority: 1 }))).toBe("a");
+    expect(
+      winner(two.promisedBy("a", HEAD, { priority: 2 }).promisedBy("c", HEAD, { priority: 1 })),
+    ).toBe("a");
   });
 
   test("between equals leaves it to another only for a backlog that is worth a round", () => {
@@ -273,7 +280,9 @@ describe("for any promises", () => {
         const newest = Math.max(...all.map((p) => p.joined));
         const best = all.filter((p) => p.joined === newest);
         if (verdict.kind !== "chosen") {
-          const someoneHoldsAll = best.some((p) => best.every((x) => contains(heldSet(p), heldSet(x))));
+          const someoneHoldsAll = best.some((p) =>
+            best.every((x) => contains(heldSet(p), heldSet(x))),
+          );
           expect(someoneHoldsAll).toBe(false);
           return;
         }
@@ -305,8 +314,16 @@ describe("who may try", () => {
     ["anybody while the cluster is paused", voter.consul({ paused: true }), "paused"],
     ["a node whose mysqld is down", voter.serverDown(), "not up"],
     ["a node whose mysqld is open", voter.server({ superReadOnly: false }), "not closed"],
-    ["a node whose data has a newer marker than Consul", voter.holding("b:1-100 m:1-6"), "older than a marker"],
-    ["a node that still sees the primary", voter.source({ io: "Yes" }).sight({ lastTransactionAt: NOW }), "alive"],
+    [
+      "a node whose data has a newer marker than Consul",
+      voter.holding("b:1-100 m:1-6"),
+      "older than a marker",
+    ],
+    [
+      "a node that still sees the primary",
+      voter.source({ io: "Yes" }).sight({ lastTransactionAt: NOW }),
+      "alive",
+    ],
   ] as const)("%s may not", (_, s, reason) => {
     expect(why(s)).toContain(reason);
   });
@@ -343,7 +360,11 @@ describe("the order of tries", () => {
 
   test("equals go by uuid, so that they do not race", () => {
     expect(rankOf(lost)).toBe(0);
-    expect(rankOf(lost.me({ uuid: uuid("d") }).state({ voters: ["b", "c", "d"].map((n) => uuid(n as Name)) }))).toBe(1);
+    expect(
+      rankOf(
+        lost.me({ uuid: uuid("d") }).state({ voters: ["b", "c", "d"].map((n) => uuid(n as Name)) }),
+      ),
+    ).toBe(1);
   });
 
   test.each([
@@ -380,7 +401,9 @@ describe("the order of tries", () => {
   test("the preferred node goes at once, and the others leave it 2 s", () => {
     const better = lost.peer("c", { priority: 1 });
     expect(afterMs(better.lockFree(0, { prefer: "a" }))).toBe(0);
-    expect(afterMs(better.lockFree(0, { prefer: "c" }))).toBe(PREFERRED_HEAD_START_MS + RANK_STEP_MS);
+    expect(afterMs(better.lockFree(0, { prefer: "c" }))).toBe(
+      PREFERRED_HEAD_START_MS + RANK_STEP_MS,
+    );
   });
 
   test("a preference for a node outside V is no preference", () => {

@@ -24,7 +24,11 @@ describe("each rung", () => {
     ["7 duty of a candidate", voter.epoch(6).asCandidate("b").promisedBy("c"), "publish"],
     ["8 routine", replica.and({ following: null }), "follow"],
     ["9 ambition", voter.afterLosing("b"), "elect"],
-    ["nothing", voter.consul({ state: null }).and({ promise: { epoch: 0, ver: 0, seenEpoch: 0 } }), "hold"],
+    [
+      "nothing",
+      voter.consul({ state: null }).and({ promise: { epoch: 0, ver: 0, seenEpoch: 0 } }),
+      "hold",
+    ],
   ] as const)("%s", (_, s, kind) => {
     expect(does(s)).toContain(kind);
   });
@@ -92,9 +96,12 @@ describe("a Consul that went back in time", () => {
   test.each([
     ["has no state although one was seen", wiped(replica)],
     ["has an older version", replica.state({ ver: 9 })],
-    ["has an older epoch than was read", replica.state({ epoch: 4 })],
+    ["has an older epoch than was read", replica.state({ epoch: 4 }).holding("b:1-100 m:1-4")],
     ["has an older epoch than a marker in the data", replica.holding("b:1-100 m:1-6")],
-    ["has an older epoch than a marker that was only received", replica.holding("b:1-100 m:1-5", "m:6")],
+    [
+      "has an older epoch than a marker that was only received",
+      replica.holding("b:1-100 m:1-5", "m:6"),
+    ],
   ])("%s: refused, and asked for adopt", (_, s) => {
     expect(does(s)).toEqual(["hold"]);
     expect(says(s.decides())).toContain("`adopt`");

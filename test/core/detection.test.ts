@@ -140,8 +140,12 @@ describe("tier 2: the primary's session may be ended", () => {
 describe("tier 1: the server hangs", () => {
   test("after four probes that failed in a row, not before", () => {
     const primary = situation().asPrimary();
-    expect(serverHangs(primary.heartbeat({ probeFailures: PROBE_FAILURES - 1 }).observation)).toBe(false);
-    expect(serverHangs(primary.heartbeat({ probeFailures: PROBE_FAILURES }).observation)).toBe(true);
+    expect(serverHangs(primary.heartbeat({ probeFailures: PROBE_FAILURES - 1 }).observation)).toBe(
+      false,
+    );
+    expect(serverHangs(primary.heartbeat({ probeFailures: PROBE_FAILURES }).observation)).toBe(
+      true,
+    );
   });
 });
 

@@ -1,8 +1,23 @@
 // Election and promotion by this node (PROTOCOL §4 steps 0–8).
 import { describe, expect, test } from "vitest";
-import { beCandidate, describe as told, endGhost, tryElection } from "../../recipes/mysql/core/electing.ts";
+import {
+  beCandidate,
+  describe as told,
+  endGhost,
+  tryElection,
+} from "../../recipes/mysql/core/electing.ts";
 import { PROMISES_WITHIN_MS } from "../../recipes/mysql/core/policy.ts";
-import { deeds, gtids, HEAD, NOW, says, situation, the, uuid, type Situation } from "./situation.ts";
+import {
+  deeds,
+  gtids,
+  HEAD,
+  NOW,
+  says,
+  situation,
+  the,
+  uuid,
+  type Situation,
+} from "./situation.ts";
 
 const tries = (s: Situation) => tryElection(s.observation) ?? [];
 const candidate = (s: Situation) => beCandidate(s.observation) ?? [];
@@ -32,7 +47,10 @@ describe("an election is started", () => {
   test("not by a node that may not; a lock in its hand is given back", () => {
     const paused = lost.consul({ paused: true });
     expect(deeds(tries(paused))).toEqual(["hold"]);
-    expect(the("release-lock", tries(paused.lockHeldBy("a")))).toMatchObject({ prefer: null, gaveUp: true });
+    expect(the("release-lock", tries(paused.lockHeldBy("a")))).toMatchObject({
+      prefer: null,
+      gaveUp: true,
+    });
   });
 
   test("not without a session, nor without a state", () => {
@@ -92,6 +110,12 @@ describe("a candidate", () => {
     expect(says(failed)).toContain("Duplicate entry");
   });
 
+  test("gives up where its applier makes no progress for 10 s: another holder may have applied everything", () => {
+    const s = running.promisedBy("c").holding("b:1-90 m:1-5", "b:91-100");
+    expect(deeds(candidate(s.and({ progressAt: NOW - 9_999 })))).toEqual(["hold"]);
+    expect(the("release-lock", candidate(s.and({ progressAt: NOW - 10_000 }))).gaveUp).toBe(true);
+  });
+
   test("leaves the lock to a better one, by name", () => {
     const s = running.promisedBy("c", "b:1-101 m:1-5");
     expect(the("release-lock", candidate(s))).toMatchObject({ prefer: uuid("c"), gaveUp: false });
@@ -120,7 +144,9 @@ describe("a candidate", () => {
   });
 
   test("is nobody once somebody is published", () => {
-    expect(candidate(running.promisedBy("c").state({ phase: "promoting", primary: uuid("c") }))).toEqual([]);
+    expect(
+      candidate(running.promisedBy("c").state({ phase: "promoting", primary: uuid("c") })),
+    ).toEqual([]);
   });
 });
 
@@ -139,11 +165,44 @@ describe("a lock of this node's life before this one", () => {
     ["of this session", ghost.consul({ session: "session-a" })],
     ["of another node", ghost.lockHeldBy("b")],
     ["of a primary that lives", situation().asPrimary().consul({ session: "session-new" })],
+    ["of a drained primary", situation().asPrimary("drained").consul({ session: "session-new" })],
     ["while this server is open", ghost.server({ superReadOnly: false })],
     ["that nobody holds", ghost.lockFree()],
     ["while there is no new session", ghost.consul({ session: null })],
   ])("but not one %s", (_, s) => {
     expect(endGhost(s.observation)).toBeNull();
+  });
+});
+
+describe("a lock in the hand of a node whose server is down", () => {
+  const fallen = situation()
+    .withVoters("a", "b", "c")
+    .state({ primary: uuid("a") })
+    .lockHeldBy("a")
+    .serverDown();
+
+  test("is given up, so that the others need not wait for this server's start", () => {
+    expect(the("release-lock", fallen.decides())).toMatchObject({ closed: true, prefer: null });
+    expect(deeds(fallen.lockFree().decides())).toEqual(["start-mysqld"]);
+  });
+
+  test.each([
+    ["the lock is another's", fallen.lockHeldBy("b")],
+    ["Consul is away", fallen.consulAway()],
+    [
+      "it is the founder's, before its first epoch",
+      fallen.state({ epoch: 0, ver: 10 }).and({ promise: { epoch: 0, ver: 0, seenEpoch: 0 } }),
+    ],
+  ])("not where %s: the server is started", (_, s) => {
+    expect(deeds(s.decides())).toEqual(["start-mysqld"]);
+  });
+
+  test("not while the server runs", () => {
+    const up = situation()
+      .withVoters("a", "b", "c")
+      .state({ primary: uuid("a") })
+      .lockHeldBy("a");
+    expect(deeds(up.decides())).toEqual(["elect"]);
   });
 });
 

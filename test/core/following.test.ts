@@ -3,7 +3,17 @@
 import { describe, expect, test } from "vitest";
 import { answerCandidate, follow } from "../../recipes/mysql/core/following.ts";
 import { HEARTBEAT_LOST_MS, LOST_AGREED_MS } from "../../recipes/mysql/core/policy.ts";
-import { deeds, EPOCH, NOW, says, situation, the, uuid, type Name, type Situation } from "./situation.ts";
+import {
+  deeds,
+  EPOCH,
+  NOW,
+  says,
+  situation,
+  the,
+  uuid,
+  type Name,
+  type Situation,
+} from "./situation.ts";
 
 const answers = (s: Situation) => answerCandidate(s.observation) ?? [];
 const follows = (s: Situation) => follow(s.observation) ?? [];
@@ -63,7 +73,12 @@ describe("a primary that sees a newer epoch", () => {
   });
 
   test("is fenced also where it is not a voter any more", () => {
-    const s = old.state({ epoch: 6, phase: "electing", primary: null, voters: [uuid("b"), uuid("c")] });
+    const s = old.state({
+      epoch: 6,
+      phase: "electing",
+      primary: null,
+      voters: [uuid("b"), uuid("c")],
+    });
     expect(deeds(answers(s))).toEqual(["kill-mysqld"]);
   });
 
@@ -108,8 +123,12 @@ describe("FOLLOW", () => {
   test("is done anew for another epoch of the same primary, and for another primary of the same epoch", () => {
     const { following } = replica.observation;
     if (following === null) throw new Error("a replica follows");
-    expect(deeds(follows(replica.and({ following: { ...following, epoch: 4 } })))).toEqual(["follow"]);
-    expect(deeds(follows(replica.and({ following: { ...following, primary: uuid("c") } })))).toEqual(["follow"]);
+    expect(deeds(follows(replica.and({ following: { ...following, epoch: 4 } })))).toEqual([
+      "follow",
+    ]);
+    expect(
+      deeds(follows(replica.and({ following: { ...following, primary: uuid("c") } }))),
+    ).toEqual(["follow"]);
   });
 
   test("is refused for an epoch below the promised one", () => {
@@ -119,7 +138,9 @@ describe("FOLLOW", () => {
   });
 
   test("comes while the new primary is still promoting: its marker waits for this", () => {
-    expect(deeds(follows(replica.and({ following: null }).state({ phase: "promoting" })))).toEqual(["follow"]);
+    expect(deeds(follows(replica.and({ following: null }).state({ phase: "promoting" })))).toEqual([
+      "follow",
+    ]);
   });
 
   test("is nobody's while nobody is published, and never of oneself", () => {
@@ -133,7 +154,10 @@ describe("FOLLOW", () => {
   });
 
   test("finds a primary that is not in `leader` by its record", () => {
-    const s = replica.and({ following: null }).lockHeldBy("c").peer("b", { host: "elsewhere.test" });
+    const s = replica
+      .and({ following: null })
+      .lockHeldBy("c")
+      .peer("b", { host: "elsewhere.test" });
     expect(the("follow", follows(s)).host).toBe("elsewhere.test");
     const nowhere = s.consul({ peers: [] });
     expect(says(follows(nowhere))).toContain("waiting for the address");
@@ -196,7 +220,9 @@ describe("tier 2 on a voter", () => {
   });
 
   test("then ends the session when enough agree, and waits when not", () => {
-    expect(follows(lost(losing, "a", "c"))).toMatchObject([{ do: "end-session", session: "session-b" }]);
+    expect(follows(lost(losing, "a", "c"))).toMatchObject([
+      { do: "end-session", session: "session-b" },
+    ]);
     expect(deeds(follows(lost(losing, "a")))).not.toContain("end-session");
   });
 
@@ -243,12 +269,16 @@ describe("a replica without an open account", () => {
 
   test("asks anew where V has changed since: an older admission would not count", () => {
     const joinAsked = { epoch: EPOCH, ver: 9, at: NOW - 100, reconnected: false };
-    const s = refused(3118).and({ joinAsked }).intent("join", { uuid: uuid("a"), serverId: 1, ver: 9 });
+    const s = refused(3118)
+      .and({ joinAsked })
+      .intent("join", { uuid: uuid("a"), serverId: 1, ver: 9 });
     expect(the("ask-join", follows(s)).ver).toBe(10);
   });
 
   test("outside V never asks while its flag is still in effect: its acknowledgements would count", () => {
-    expect(deeds(follows(refused(3118).semiSync({ replicaActive: true })))).not.toContain("ask-join");
+    expect(deeds(follows(refused(3118).semiSync({ replicaActive: true })))).not.toContain(
+      "ask-join",
+    );
   });
 
   test("in V asks, whatever its flag", () => {
@@ -295,7 +325,10 @@ describe("a replica in good order", () => {
 
 describe("data that cannot follow", () => {
   const errant = { primary: uuid("b"), gtids: "x", why: "has transactions that the primary lacks" };
-  const voter = situation().withVoters("a", "b", "c").asReplicaOf("b").and({ errant, following: null });
+  const voter = situation()
+    .withVoters("a", "b", "c")
+    .asReplicaOf("b")
+    .and({ errant, following: null });
   const out = situation().withVoters("b", "c").asReplicaOf("b").and({ errant, following: null });
 
   test("of a voter is never set aside: it waits to be removed from V", () => {
@@ -316,7 +349,9 @@ describe("data that cannot follow", () => {
   });
 
   test("is judged anew under another primary", () => {
-    expect(deeds(follows(out.and({ errant: { ...errant, primary: uuid("c") } })))).toEqual(["follow"]);
+    expect(deeds(follows(out.and({ errant: { ...errant, primary: uuid("c") } })))).toEqual([
+      "follow",
+    ]);
   });
 });
 
@@ -336,14 +371,27 @@ describe("a drained primary that missed its successor's election", () => {
     .and({ switchover: { id: "wish-1", to: uuid("b") } })
     .lockHeldBy("b");
 
-  test.each(["promoting", "open"] as const)("ends its reign under one that is %s, and follows", (phase) => {
-    const s = missed.state({ epoch: 6, phase, primary: uuid("b"), prevPrimary: uuid("a") });
-    expect(deeds(s.decides())).toEqual(["end-primacy"]);
-    expect(deeds(s.and({ primacy: null }).decides())).toEqual(["follow"]);
+  test.each(["promoting", "open"] as const)(
+    "ends its reign under one that is %s, and follows",
+    (phase) => {
+      const s = missed.state({ epoch: 6, phase, primary: uuid("b"), prevPrimary: uuid("a") });
+      expect(deeds(s.decides())).toEqual(["end-primacy"]);
+      expect(deeds(s.and({ primacy: null }).decides())).toEqual(["follow"]);
+    },
+  );
+
+  test("is fenced where it turns out not to be closed", () => {
+    const s = missed.state({ epoch: 6, phase: "open", primary: uuid("b") });
+    expect(deeds(s.server({ superReadOnly: false }).decides())).toEqual(["kill-mysqld"]);
   });
 
   test("ends it also where it is not asked any more", () => {
-    const s = missed.state({ epoch: 6, phase: "electing", primary: null, voters: [uuid("b"), uuid("c")] });
+    const s = missed.state({
+      epoch: 6,
+      phase: "electing",
+      primary: null,
+      voters: [uuid("b"), uuid("c")],
+    });
     expect(deeds(s.decides())).toEqual(["end-primacy"]);
   });
 });

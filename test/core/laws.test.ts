@@ -101,7 +101,9 @@ describe("elections (§4)", () => {
       expect(action.epoch).toBe(stateOf(o)?.epoch);
       expect(action.epoch).toBeGreaterThanOrEqual(o.promise.epoch);
       expect(stateOf(o)?.phase).toBe("electing");
-      expect(o.primacy === null || o.primacy.stage === "drained" || o.primacy.epoch >= action.epoch).toBe(true);
+      expect(
+        o.primacy === null || o.primacy.stage === "drained" || o.primacy.epoch >= action.epoch,
+      ).toBe(true);
     });
   });
 
@@ -112,7 +114,8 @@ describe("elections (§4)", () => {
       expect(votes(o)).toBe(true);
       const state = stateOf(o);
       expect(state).toMatchObject({ epoch: action.epoch, phase: "electing" });
-      if (state === undefined || o.server === null) throw new Error("published without a state or a server");
+      if (state === undefined || o.server === null)
+        throw new Error("published without a state or a server");
       const counted = o.consul.promises.filter(
         (p) => p.epoch === state.epoch && state.voters.includes(p.uuid) && !p.amnesiac,
       );
@@ -150,7 +153,17 @@ describe("a reign (§4 steps 9–10, §6)", () => {
 
   test("goes on only while no newer epoch is known", () => {
     each(
-      ["mark", "open", "reacquire", "undrain", "commit-change", "cut-all", "raise-acks", "lower-acks", "admit"],
+      [
+        "mark",
+        "open",
+        "reacquire",
+        "undrain",
+        "commit-change",
+        "cut-all",
+        "raise-acks",
+        "lower-acks",
+        "admit",
+      ],
       (action, o) => {
         // Without a state it is the executor that looks: it reads consistently before it takes the lock.
         if (action.do === "reacquire" && o.consul.state === null) return;
@@ -276,7 +289,11 @@ describe("a primary without Consul (§3)", () => {
       const acked = o.heartbeat.ackedStart !== null && o.now - o.heartbeat.ackedStart <= 3_000;
       if (!reigns || !late || acked || o.me.stopping || o.datadir.kind !== "ready") return;
       const state = stateOf(o);
-      if (state === undefined || (state.acks === 0 && o.change === null && state.epoch === o.primacy?.epoch)) return;
+      if (
+        state === undefined ||
+        (state.acks === 0 && o.change === null && state.epoch === o.primacy?.epoch)
+      )
+        return;
       const quiet = actions.every((a) => a.do === "hold" || a.do === "note-state");
       // What holds instead is a Consul that went back in time: then nobody elects either.
       if (quiet) expect(says(actions)).toMatch(/adopt|waiting for|AP_DATADIR/);
@@ -290,7 +307,9 @@ test("a session is ended only of a primary that enough voters lost, or of this n
     const value = o.consul.leader?.value;
     const own = value?.held === true && value.uuid === o.me.uuid;
     const state = stateOf(o);
-    const words = o.consul.lost.filter((l) => state?.voters.includes(l.uuid) && l.uuid !== state.primary);
+    const words = o.consul.lost.filter(
+      (l) => state?.voters.includes(l.uuid) && l.uuid !== state.primary,
+    );
     expect(own || words.length >= (state?.voters.length ?? 99) - (state?.acks ?? 0)).toBe(true);
     expect(NOW).toBe(o.now);
   });

@@ -1,6 +1,10 @@
 // From an empty directory to a running, closed server (PROTOCOL §7): found a cluster, copy a node, start mysqld.
 import { describe, expect, test } from "vitest";
-import { bestDonor, bootstrapOrProvision, keepServerUp } from "../../recipes/mysql/core/lifecycle.ts";
+import {
+  bestDonor,
+  bootstrapOrProvision,
+  keepServerUp,
+} from "../../recipes/mysql/core/lifecycle.ts";
 import { FRESH_MS } from "../../recipes/mysql/core/policy.ts";
 import { founded } from "../../recipes/mysql/core/state.ts";
 import { deeds, EPOCH, NOW, says, situation, the, uuid, type Situation } from "./situation.ts";
@@ -12,7 +16,13 @@ const ours = situation().observation.datadir.clusterId;
 
 describe("the founding", () => {
   const empty = situation().withoutDatadir().beforeTheFounding();
-  const made = empty.datadir({ kind: "ready", uuid: uuid("a"), serverId: 1, bootstrap: OTHER, clusterId: OTHER });
+  const made = empty.datadir({
+    kind: "ready",
+    uuid: uuid("a"),
+    serverId: 1,
+    bootstrap: OTHER,
+    clusterId: OTHER,
+  });
   const holding = (s: Situation) =>
     s.consul({ leader: { index: 1, session: "session-a", value: null } });
 
@@ -59,7 +69,11 @@ describe("the founding", () => {
   });
 
   test("is remembered no longer once its first primary is open", () => {
-    const s = situation().withVoters("a").asPrimary().policy({ voters: 1 }).datadir({ bootstrap: ours });
+    const s = situation()
+      .withVoters("a")
+      .asPrimary()
+      .policy({ voters: 1 })
+      .datadir({ bootstrap: ours });
     expect(deeds(s.decides())).toContain("finish-bootstrap");
     expect(deeds(s.asPrimary("marked").decides())).not.toContain("finish-bootstrap");
   });
@@ -75,8 +89,11 @@ describe("a datadir", () => {
 
   test("with data never founds a cluster, and never joins another", () => {
     expect(deeds(acts(situation().consul({ initialize: null })))).toEqual(["hold"]);
+    expect(says(acts(situation().consul({ initialize: null })))).toContain("asking for `adopt`");
     expect(deeds(acts(situation().consul({ initialize: OTHER })))).toEqual(["hold"]);
-    expect(says(acts(situation().consul({ initialize: OTHER })))).toContain("AP_DATADIR_OTHER_CLUSTER");
+    expect(says(acts(situation().consul({ initialize: OTHER })))).toContain(
+      "AP_DATADIR_OTHER_CLUSTER",
+    );
   });
 
   test("that is only half made is made anew", () => {
@@ -109,12 +126,24 @@ describe("a copy", () => {
   test("asks for its account meanwhile, and comes from a voter, to spare the primary", () => {
     const acted = acts(empty);
     expect(deeds(acted)).toEqual(["ask-join", "provision"]);
-    expect(the("provision", acted).donor).toEqual({ uuid: uuid("c"), node: "c", host: "c.test", port: 3306 });
+    expect(the("provision", acted).donor).toEqual({
+      uuid: uuid("c"),
+      node: "c",
+      host: "c.test",
+      port: 3306,
+    });
     expect(the("ask-join", acted)).toMatchObject({ ver: 10, epoch: EPOCH });
   });
 
   test("waits for the job that makes it, and after a failure for its pause", () => {
-    const job = { name: "provision", running: true, says: "cloning", failure: null, failures: 0, retryAt: 0 } as const;
+    const job = {
+      name: "provision",
+      running: true,
+      says: "cloning",
+      failure: null,
+      failures: 0,
+      retryAt: 0,
+    } as const;
     expect(says(acts(empty.and({ job })))).toBe("hold: cloning");
     const failed = { ...job, running: false, failure: "no space left", retryAt: NOW + 1 };
     expect(says(acts(empty.and({ job: failed })))).toContain("no space left");
@@ -176,6 +205,8 @@ describe("the server", () => {
 
   test("of a new datadir forgets its donor's source before it is anything else", () => {
     expect(deeds(keeps(situation().and({ fresh: true })))).toEqual(["settle-datadir"]);
-    expect(deeds(situation().asReplicaOf("b").and({ fresh: true }).decides())).toEqual(["settle-datadir"]);
+    expect(deeds(situation().asReplicaOf("b").and({ fresh: true }).decides())).toEqual([
+      "settle-datadir",
+    ]);
   });
 });

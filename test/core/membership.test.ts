@@ -170,7 +170,10 @@ describe("a voter is added", () => {
       .peer("c", { semiSync: false })
       .connected("b", "c")
       .absent("b", 1_000);
-    expect(the("commit-change", step(s))).toMatchObject({ kind: "add", voters: ids("a", "b", "c") });
+    expect(the("commit-change", step(s))).toMatchObject({
+      kind: "add",
+      voters: ids("a", "b", "c"),
+    });
     expect(adds(s.connected("b", "c").and({ absentSince: {} }))).toBe(false);
   });
 
@@ -214,6 +217,8 @@ describe("acknowledgements go up", () => {
 
   test("never above N − 1", () => {
     expect(step(two.policy({ acks: 3 }))).toEqual([]);
+    // What should never be: a primary that waits for more than there are does not wait for ever.
+    expect(does(alone.acks(1).asPrimary())).toEqual(["cut-all"]);
   });
 
   test("and back to what Consul says where nobody acknowledges the raise: no client hangs for ever", () => {
@@ -244,7 +249,11 @@ describe("acknowledgements go up", () => {
 describe("acknowledgements go down", () => {
   test("in Consul first, then on the server", () => {
     const s = three.acks(2).asPrimary().policy({ acks: 1 });
-    expect(the("commit-change", step(s))).toMatchObject({ kind: "acks-down", acks: 1, voters: ids("a", "b", "c") });
+    expect(the("commit-change", step(s))).toMatchObject({
+      kind: "acks-down",
+      acks: 1,
+      voters: ids("a", "b", "c"),
+    });
     expect(does(s)).toEqual(["commit-change"]);
   });
 
@@ -275,7 +284,11 @@ describe("a primary goes on alone", () => {
       { uuid: uuid("c"), serverId: 3 },
     ]);
     const cut = deserted(6_000).changing("alone", { voters: ids("a"), acks: 0 });
-    expect(the("commit-change", step(cut))).toMatchObject({ kind: "alone", voters: ids("a"), acks: 0 });
+    expect(the("commit-change", step(cut))).toMatchObject({
+      kind: "alone",
+      voters: ids("a"),
+      acks: 0,
+    });
   });
 
   test("never where the policy wants an acknowledgement", () => {

@@ -54,12 +54,18 @@ describe("a primacy ends", () => {
 describe("a primary is killed", () => {
   test.each([
     ["where mysqld hangs", primary.heartbeat({ probeFailures: PROBE_FAILURES })],
-    ["where mysqld hangs and does not answer looks", primary.heartbeat({ probeFailures: PROBE_FAILURES }).and({ server: null })],
+    [
+      "where mysqld hangs and does not answer looks",
+      primary.heartbeat({ probeFailures: PROBE_FAILURES }).and({ server: null }),
+    ],
     ["where semi-sync is off and k = 1", primary.semiSync({ sourceEnabled: false })],
     ["where semi-sync fell back to asynchronous", primary.semiSync({ sourceActive: false })],
     ["where it waits for fewer than k", primary.acks(2)],
     ["where somebody closed it", primary.server({ superReadOnly: true })],
-    ["where semi-sync is off before it is open", situation().asPrimary("marking").semiSync({ sourceEnabled: false })],
+    [
+      "where semi-sync is off before it is open",
+      situation().asPrimary("marking").semiSync({ sourceEnabled: false }),
+    ],
     ["where a drain failed in the middle", primary.asPrimary("draining")],
   ])("%s", (_, s) => {
     expect(does(s)).toEqual(["kill-mysqld"]);
@@ -184,7 +190,9 @@ describe("the way to open", () => {
   });
 
   test("is told to Consul again where that did not come through", () => {
-    expect(acts(primary.state({ phase: "promoting" }))).toMatchObject([{ do: "open", epoch: EPOCH }]);
+    expect(acts(primary.state({ phase: "promoting" }))).toMatchObject([
+      { do: "open", epoch: EPOCH },
+    ]);
   });
 
   test("is free to go on alone while it waits for its marker", () => {
@@ -226,7 +234,9 @@ describe("a node that asks to replicate", () => {
   });
 
   test("waits until the primary is open", () => {
-    const s = situation().asPrimary("marking").intent("join", { uuid: uuid("d"), serverId: 4 });
+    const s = situation()
+      .asPrimary("marking")
+      .intent("join", { uuid: uuid("d"), serverId: 4 });
     expect(does(since(s, 1_000))).toEqual(["hold"]);
   });
 

@@ -102,11 +102,17 @@ describe("the record", () => {
   test("says what cannot follow, and asks for a rebuild only where the configuration wants one", () => {
     const s = situation().asReplicaOf("b").and({ errant });
     expect(record(s)).toMatchObject({ state: "errant", errant: gtids("x:1"), needsRebuild: true });
-    expect(record(s.policy({ rejoin: "hold" }))).toMatchObject({ state: "errant", needsRebuild: false });
+    expect(record(s.policy({ rejoin: "hold" }))).toMatchObject({
+      state: "errant",
+      needsRebuild: false,
+    });
   });
 
   test("says `stopped` only once mysqld has ended", () => {
-    expect(record(situation().asReplicaOf("b").stopping())).toMatchObject({ stopping: true, stopped: false });
+    expect(record(situation().asReplicaOf("b").stopping())).toMatchObject({
+      stopping: true,
+      stopped: false,
+    });
     expect(record(situation().serverDown().stopping())).toMatchObject({ stopped: true });
     expect(record(situation().serverDown())).toMatchObject({ stopped: false });
   });

@@ -155,7 +155,14 @@ const START: Observation = {
   markerUuid: MARKER,
   datadir: { kind: "ready", uuid: uuid("a"), serverId: 1, bootstrap: null, clusterId: CLUSTER },
   fresh: false,
-  process: { running: true, incarnation: 1, pid: 2, lastExit: null, restartAt: 0, silentSince: null },
+  process: {
+    running: true,
+    incarnation: 1,
+    pid: 2,
+    lastExit: null,
+    restartAt: 0,
+    silentSince: null,
+  },
   server: SERVER,
   promise: { epoch: EPOCH, ver: 10, seenEpoch: EPOCH },
   consul: {
@@ -261,7 +268,9 @@ function telling(o: Observation) {
     /** V, with k = 1 where there is anybody else; the other voters have fresh records. */
     withVoters(...names: readonly Name[]) {
       const now = o.consul.peers;
-      const peers = names.filter((n) => n !== "a").map((n) => now.find((p) => p.node === n) ?? peerOf(n));
+      const peers = names
+        .filter((n) => n !== "a")
+        .map((n) => now.find((p) => p.node === n) ?? peerOf(n));
       const strangers = now.filter((p) => !names.includes(p.node as Name));
       return telling({ ...o, consul: { ...o.consul, peers: [...peers, ...strangers] } }).state({
         voters: names.map(uuid),
@@ -279,7 +288,12 @@ function telling(o: Observation) {
       const phase = opened || stage.startsWith("drain") ? "open" : "promoting";
       return telling({
         ...o,
-        primacy: { epoch, incarnation: o.process.incarnation, stage, since: NOW - (opened ? 60_000 : 500) },
+        primacy: {
+          epoch,
+          incarnation: o.process.incarnation,
+          stage,
+          since: NOW - (opened ? 60_000 : 500),
+        },
         headBefore: gtids(HEAD),
         heartbeat: { ackedStart: NOW - 300, waitingSince: null, probeFailures: 0 },
         consul: {
@@ -324,7 +338,7 @@ function telling(o: Observation) {
       return telling({
         ...o,
         candidateSince: NOW - 100,
-      answered: epoch,
+        answered: epoch,
         promise: { ...o.promise, epoch },
         following: null,
       })
@@ -357,7 +371,9 @@ function telling(o: Observation) {
     askedToPromise(epoch: number, of: Name = "c") {
       return telling(o)
         .state({ epoch, phase: "electing", primary: null, prevPrimary: state().primary })
-        .consul({ leader: { index: STATE_INDEX - 1, session: `session-${of}`, value: heldBy(of, epoch) } });
+        .consul({
+          leader: { index: STATE_INDEX - 1, session: `session-${of}`, value: heldBy(of, epoch) },
+        });
     },
     /** The dump threads here: all of these are connected, and those in V acknowledge. */
     connected(...names: readonly Name[]) {
@@ -379,9 +395,10 @@ function telling(o: Observation) {
     /** A voter that has no dump thread here for that long; its heartbeats wait when it was needed. */
     absent(name: Name, forMs: number) {
       const left = (o.server?.dumpThreads ?? []).filter((d) => d.uuid !== uuid(name));
-      return telling({ ...o, absentSince: { ...o.absentSince, [uuid(name)]: NOW - forMs } }).connected(
-        ...left.map((d) => nameOf(d.uuid)),
-      );
+      return telling({
+        ...o,
+        absentSince: { ...o.absentSince, [uuid(name)]: NOW - forMs },
+      }).connected(...left.map((d) => nameOf(d.uuid)));
     },
     /** What `a` has executed, and what it has only received. */
     holding: (executed: string, retrieved = "") =>
@@ -443,8 +460,7 @@ function telling(o: Observation) {
       return consul({ intents: [...o.consul.intents, wish] });
     },
     /** The agent got SIGTERM that long ago. */
-    stopping: (forMs = 0) =>
-      and({ me: { ...o.me, stopping: true, stoppingSince: NOW - forMs } }),
+    stopping: (forMs = 0) => and({ me: { ...o.me, stopping: true, stoppingSince: NOW - forMs } }),
     serverDown: (lastExit = "killed by SIGKILL after 9.0 s") =>
       and({ server: null, process: { ...o.process, running: false, pid: null, lastExit } }),
     /** Not a server of anybody yet. */
@@ -454,11 +470,10 @@ function telling(o: Observation) {
         process: { ...o.process, running: false, incarnation: 0, pid: null },
         datadir: { kind: "absent", uuid: null, serverId: null, bootstrap: null, clusterId: null },
         promise: { epoch: 0, ver: 0, seenEpoch: 0 },
-      answered: 0,
+        answered: 0,
       }),
     /** Consul as it is before a cluster was ever founded. */
-    beforeTheFounding: () =>
-      consul({ initialize: null, leader: null, state: null, peers: [] }),
+    beforeTheFounding: () => consul({ initialize: null, leader: null, state: null, peers: [] }),
   };
 }
 

@@ -48,7 +48,12 @@ describe("a reign's states", () => {
     const promoting = published(raised(open), uuid("c"));
     expect(promoting).toMatchObject({ epoch: 6, ver: 12, phase: "promoting", primary: uuid("c") });
     expect(promoting.prevPrimary).toBe(uuid("b"));
-    expect(opened(promoting)).toMatchObject({ epoch: 6, ver: 13, phase: "open", primary: uuid("c") });
+    expect(opened(promoting)).toMatchObject({
+      epoch: 6,
+      ver: 13,
+      phase: "open",
+      primary: uuid("c"),
+    });
   });
 
   test("change V and k without touching the reign, in one order of voters", () => {

@@ -100,7 +100,14 @@ describe("a stopping replica", () => {
 });
 
 test("a node that is still being made is finished at once: the half of a datadir is made anew", () => {
-  const job = { name: "provision", running: true, says: "cloning", failure: null, failures: 0, retryAt: 0 } as const;
+  const job = {
+    name: "provision",
+    running: true,
+    says: "cloning",
+    failure: null,
+    failures: 0,
+    retryAt: 0,
+  } as const;
   const s = situation().withoutDatadir().and({ job }).stopping();
   expect(deeds(acts(s))).toEqual(["finish-stop"]);
 });
@@ -130,7 +137,9 @@ describe("the whole cluster stops", () => {
   });
 
   test("also where the last primary is this node, or is not known", () => {
-    const mine = all(situation().withVoters("a", "b")).stopping().state({ primary: uuid("a") });
+    const mine = all(situation().withVoters("a", "b"))
+      .stopping()
+      .state({ primary: uuid("a") });
     expect(deeds(acts(mine))).toEqual(["stop-mysqld"]);
     expect(deeds(acts(all(replica).stopping().consul({ peers: [] })))).toEqual(["stop-mysqld"]);
   });

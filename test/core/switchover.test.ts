@@ -27,7 +27,9 @@ describe("a wish", () => {
 
   test("that cannot be fulfilled is answered with the reason, and nothing is drained", () => {
     const s = primary.intent("switchover", { to: "d" });
-    expect(acts(s)).toMatchObject([{ do: "answer-intent", intent: "wish-1", ok: false, why: "no node d" }]);
+    expect(acts(s)).toMatchObject([
+      { do: "answer-intent", intent: "wish-1", ok: false, why: "no node d" },
+    ]);
   });
 
   test("that has its answer is done", () => {
@@ -112,7 +114,11 @@ describe("a drained primary", () => {
     const acted = acts(drained());
     expect(deeds(acted)).toEqual(["hand-over", "release-lock"]);
     expect(the("hand-over", acted)).toMatchObject({ to: uuid("b"), host: "b.test", port: 3306 });
-    expect(the("release-lock", acted)).toMatchObject({ prefer: uuid("b"), closed: true, gaveUp: false });
+    expect(the("release-lock", acted)).toMatchObject({
+      prefer: uuid("b"),
+      closed: true,
+      gaveUp: false,
+    });
   });
 
   test("goes on as before where the successor does not catch up in time, or is gone", () => {
@@ -134,7 +140,9 @@ describe("a drained primary", () => {
 
   test("never undrains once a newer epoch is there", () => {
     expect(acts(drained(60_000).epoch(6))).toEqual([]);
-    const s = drained(60_000).lockFree(60_000).state({ epoch: 6, phase: "electing", primary: null });
+    const s = drained(60_000)
+      .lockFree(60_000)
+      .state({ epoch: 6, phase: "electing", primary: null });
     expect(deeds(s.decides())).toEqual(["promise"]);
   });
 

@@ -3,7 +3,7 @@
 import { hold, type Action } from "./action.ts";
 import { hasLostPrimary, mayEndSession, silentMs } from "./detection.ts";
 import type { Observation, State } from "./observation.ts";
-import { short } from "./state.ts";
+import { isSettled, short } from "./state.ts";
 
 /** §4 step 3: a newer epoch is being elected. A primary that is still open is fenced first; mysqld restarts closed. */
 export function answerCandidate(o: Observation): readonly Action[] | null {
@@ -173,7 +173,8 @@ function cannotFollow(o: Observation, voter: boolean): readonly Action[] {
   if (o.policy.rejoin === "hold")
     return hold(`cannot follow, kept for a person (rejoin: hold): ${why}`);
   if (voter) return hold(`cannot follow, waiting to be removed from V: ${why}`);
-  if (o.consul.state?.value.phase !== "open")
+  const state = o.consul.state?.value;
+  if (state === undefined || !isSettled(state, o.consul.peers))
     return hold(`cannot follow, waiting for an open primary: ${why}`);
   return [{ do: "set-aside", why: `cannot follow: ${why}` }];
 }

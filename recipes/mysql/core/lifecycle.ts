@@ -4,7 +4,7 @@ import { hold, type Action } from "./action.ts";
 import { endGhost } from "./electing.ts";
 import type { Observation, Peer } from "./observation.ts";
 import { FRESH_MS } from "./policy.ts";
-import { holdsLock } from "./state.ts";
+import { holdsLock, isSettled } from "./state.ts";
 
 /** Everything up to a datadir that belongs to this cluster. */
 export function bootstrapOrProvision(o: Observation): readonly Action[] | null {
@@ -81,7 +81,7 @@ function provision(o: Observation): readonly Action[] {
 /** In-sync replicas spare the primary; the least lag first; else the primary itself. */
 export function bestDonor(o: Observation): Peer | null {
   const state = o.consul.state?.value;
-  if (state === undefined || state.phase !== "open") return null;
+  if (state === undefined || !isSettled(state, o.consul.peers)) return null;
   const able = o.consul.peers.filter(
     (p) =>
       p.ageMs <= FRESH_MS &&

@@ -142,7 +142,7 @@ function members(
 
 /** A node asks for an account (§7): made while clients ≥ k (S22), unlocked only for asynchronous use or for V. */
 function admit(o: Observation, server: ServerFacts, state: State): readonly Action[] | null {
-  if (o.primacy?.stage !== "open") return null;
+  if (o.primacy?.stage !== "open" && o.primacy?.stage !== "marked") return null;
   for (const intent of o.consul.intents) {
     if (intent.verb !== "join" || intent.uuid === null || intent.serverId === null) continue;
     if (intent.epoch !== state.epoch)

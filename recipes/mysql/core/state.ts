@@ -1,7 +1,7 @@
 // What follows from the key `state` alone (PROTOCOL §1): quorum sizes, markers, and who is the candidate.
 // The quorum is always computed from V and k, never stored.
 import { gtidSet, maxOf, union, type GtidSet } from "./gtid.ts";
-import type { GtidFacts, Observation, State } from "./observation.ts";
+import type { GtidFacts, Observation, Peer, State } from "./observation.ts";
 
 /** q = N − k: promises that an election needs (§1). */
 export function quorum(state: Pick<State, "voters" | "acks">): number {
@@ -85,6 +85,18 @@ export function isCandidate(o: Observation): boolean {
     value?.held === true &&
     value.uuid === o.me.uuid &&
     value.epoch === state.epoch
+  );
+}
+
+/**
+ * True when the published primary's marker is acknowledged: its data is what the cluster goes on with. Open, or still
+ * closed because minAcks asks for more voters (§7): these have to be able to come.
+ */
+export function isSettled(state: State, peers: readonly Peer[]): boolean {
+  if (state.phase === "open") return true;
+  const primary = peers.find((peer) => peer.uuid === state.primary);
+  return (
+    state.phase === "promoting" && primary?.epoch === state.epoch && primary.state === "marked"
   );
 }
 

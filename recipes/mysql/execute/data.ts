@@ -1,7 +1,7 @@
 // The datadir: a server_id of its own, found or cloned, set aside (PROTOCOL §7). Long work runs as a job: the action
 // starts it, its progress is an observed fact, and a half-made datadir never gets its name.
 import { ConflictError, messageOf } from "../../../src/index.ts";
-import { founded } from "../core/state.ts";
+import { founded, isSettled } from "../core/state.ts";
 import { leaf } from "../keys.ts";
 import type { NewData } from "../machine.ts";
 import {
@@ -149,8 +149,10 @@ export const data = {
   "set-aside": async (hands, { why }) => {
     const { memory, disk } = hands;
     const state = await consistentState(hands);
-    // The one action that takes data out of service: only with an open primary, and never a voter's (§7).
-    if (state?.value.phase !== "open" || state.value.voters.includes(uuidOf(hands))) return;
+    const peers = hands.registry.facts().peers;
+    // The one action that takes data out of service: only when others' data is settled, and never a voter's (§7).
+    if (state === null || !isSettled(state.value, peers)) return;
+    if (state.value.voters.includes(uuidOf(hands))) return;
     await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
     const where = await disk.setAside(why);
     hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);
