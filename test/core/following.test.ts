@@ -395,3 +395,13 @@ describe("a drained primary that missed its successor's election", () => {
     expect(deeds(s.decides())).toEqual(["end-primacy"]);
   });
 });
+
+describe("an operator's write on a replica", () => {
+  test("is compared with the primary at once, by a FOLLOW (PROTOCOL §10)", () => {
+    const s = situation().withVoters("a", "b", "c").asReplicaOf("b");
+    const executed = `${s.observation.server?.executed},${uuid("a")}:7`;
+    const written = s.server({ executed });
+    expect(deeds(follows(written))).toEqual(["follow"]);
+    expect(says(follows(written))).toContain("of its own");
+  });
+});

@@ -14,9 +14,13 @@ import { NOW, says } from "./situation.ts";
 const SEED = Number(process.env["LAWS_SEED"] ?? Date.now() % 2 ** 31);
 const SAMPLE = fc.sample(anyObservation, { numRuns: 6_000, seed: SEED });
 
+/** What is decided in each, once; a throw is the failure of whichever law comes first. */
+let decided: readonly (readonly Action[])[] | null = null;
+
 function always(law: (actions: readonly Action[], o: Observation) => void): void {
+  decided ??= SAMPLE.map((o) => decide(o));
   for (const [at, o] of SAMPLE.entries()) {
-    const actions = decide(o);
+    const actions = decided[at] ?? [];
     try {
       law(actions, o);
     } catch (error) {
@@ -55,7 +59,7 @@ describe("a decision", () => {
   test("is never empty, never throws, and each action says why", () => {
     always((actions) => {
       expect(actions.length).toBeGreaterThan(0);
-      for (const action of actions) expect(action.why, says(actions)).not.toBe("");
+      if (actions.some((action) => action.why === "")) expect(says(actions)).toBe("a reason each");
     });
   });
 

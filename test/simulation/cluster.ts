@@ -51,6 +51,7 @@ export class Cluster {
     this.consul = new SimConsul(this.world, this.net);
     this.judge = new Judge(this.world, {
       promised: (uuid) => this.#disks.get(uuid)?.promise.epoch ?? 0,
+      serverOf: (uuid) => this.#machineOf(uuid)?.server ?? null,
       onDisk: (uuid) => this.#onDisk(uuid),
     });
     this.consul.onKey = (key, value) => this.#onKey(key, value);

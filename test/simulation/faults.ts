@@ -119,7 +119,10 @@ function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
       machine.breakNext = true;
       return;
     case "errant":
-      if (machine.server?.ready === true) machine.server.submit("errant", 0, () => {});
+      if (machine.server?.ready !== true) return;
+      // A person's write on a voter may leave sets that nobody holds together: then a person has to choose.
+      cluster.judge.excuse = "an operator wrote outside of the primary";
+      machine.server.submit("errant", 0, () => {});
       return;
     case "purge":
       if (machine.data !== null) machine.data.purged.addAll(machine.data.executed);

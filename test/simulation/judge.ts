@@ -17,6 +17,7 @@ export class Violation extends Error {
 
 export type Known = {
   readonly promised: (uuid: string) => number;
+  readonly serverOf: (uuid: string) => SimServer | null;
   /** What the disk of this uuid holds, also while nothing runs on it; null: it is gone. */
   readonly onDisk: (uuid: string) => Gtids | null;
 };
@@ -37,6 +38,10 @@ export class Judge implements Witness {
   /** Consul was restored or wiped: what it says is not the truth any more. */
   consulLied = false;
   violation: Violation | null = null;
+  /** Why this cluster need not come to rest; null: it must. */
+  excuse: string | null = null;
+  /** By uuid: the newest epoch whose promise is in Consul. */
+  readonly #promised = new Map<string, number>();
   #shownAt = new WeakMap<SimServer, number>();
 
   constructor(world: World, known: Known) {
@@ -107,7 +112,8 @@ export class Judge implements Witness {
   }
 
   acknowledging({ source, replica }: Stream): void {
-    const promised = this.known.promised(replica.data.uuid);
+    // From the moment its set is published; what it acknowledges between the promise and the look is in that set.
+    const promised = this.#promised.get(replica.data.uuid) ?? 0;
     const epoch = this.epochOf(source);
     if (epoch > 0 && promised > epoch)
       this.broken("I3", `${replica.host} promised ${promised} and acknowledges epoch ${epoch}`);
@@ -121,9 +127,13 @@ export class Judge implements Witness {
   /** mysqld said OK to a client that was still connected. */
   answered(server: SimServer, trx: Trx): void {
     const epoch = this.epochOf(server);
-    if (epoch < this.newestOpened)
-      this.broken("(2)", `${server.host} (epoch ${epoch}) says OK while epoch ${this.newestOpened} is open`);
     this.#owe(trx);
+    // A late OK of a commit that was acknowledged before, by a server that was stopped meanwhile, is true.
+    const { newest } = this;
+    const late = newest !== null && newest !== server && epoch < this.newestOpened;
+    if (late && this.known.onDisk(newest.data.uuid)?.has(trx.uuid, trx.n) !== true)
+      this.broken("(2)", `${server.host} (epoch ${epoch}) says OK while epoch ${this.newestOpened} is open`);
+    if (late) return;
     const { state } = this;
     if (state === null || state.primary !== server.data.uuid || state.acks === 0) return;
     if (this.consulLied) return;
@@ -192,10 +202,17 @@ export class Judge implements Witness {
       this.broken("I2", `${record.uuid} published a promise of ${record.epoch} that is not on its disk`);
     const disk = this.known.onDisk(record.uuid);
     if (disk === null) return;
-    for (const set of [record.executed, record.retrieved]) {
-      const lacks = Gtids.parse(set).missingIn(disk);
-      if (lacks !== null) this.broken("I5", `${record.uuid} published ${lacks}, which it has not`);
-    }
+    const { uuid, epoch } = record;
+    const set = Gtids.parse(record.executed);
+    set.addAll(Gtids.parse(record.retrieved));
+    const lacks = set.missingIn(disk);
+    if (lacks !== null) this.broken("I5", `${uuid} published ${lacks}, which it has not`);
+    // Still as it was when it looked: then nothing may have come in since.
+    const server = this.known.serverOf(uuid);
+    const more = server?.receiver.io === "No" && server.readOnly ? disk.missingIn(set) : null;
+    const stands = this.known.promised(uuid) === epoch && (this.#promised.get(uuid) ?? 0) < epoch;
+    if (stands && more !== null) this.broken("I3", `${uuid} has ${more}, which is not in its promise of ${epoch}`);
+    this.#promised.set(uuid, Math.max(epoch, this.#promised.get(uuid) ?? 0));
   }
 
   /** For messages and liveness: what clients were told or shown, and the newest primary lacks. */

@@ -11,7 +11,8 @@ const WRITES_WITHIN_MS = 3_000;
 /** Why the cluster is not at rest; null: it is. */
 export function unrest(cluster: Cluster, ticksBefore: readonly number[], ms: number): string | null {
   const { judge, nodes, world, clients } = cluster;
-  const { state } = judge;
+  const { state, excuse } = judge;
+  if (excuse !== null) return null;
   if (state === null) return "no state in Consul";
   if (state.phase !== "open") return `no open primary: ${JSON.stringify(state)}`;
   const open = nodes.filter((n) => n.parts.machine.server?.readOnly === false);

@@ -44,6 +44,8 @@ export class SimNode {
   breakpoint: Breakpoint | null = null;
   /** Never started again. */
   removed = false;
+  /** To be started again when it has ended. */
+  wanted = true;
   #tickedAt = 0;
 
   constructor(parts: NodeParts) {
@@ -82,6 +84,7 @@ export class SimNode {
 
   /** SIGTERM. */
   stop(): void {
+    this.wanted = false;
     this.agent?.stop();
   }
 
@@ -93,6 +96,7 @@ export class SimNode {
   }
 
   start(): void {
+    this.wanted = true;
     if (this.agent !== null || this.removed) return;
     const main = new Life(`agent@${this.name}`);
     const thread = new Life(`lease@${this.name}`);
@@ -114,6 +118,7 @@ export class SimNode {
     if (this.parts.machine.server !== null)
       this.parts.bug(this.name, new Error("the agent ended before its mysqld"));
     this.kill();
+    if (this.wanted) this.start();
   }
 
   async #run(agent: Agent & { stop: () => void }): Promise<void> {

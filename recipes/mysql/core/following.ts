@@ -2,6 +2,7 @@
 // lost (§3 tier 2), and give up data that cannot follow (§7 rebuild).
 import { hold, type Action } from "./action.ts";
 import { hasLostPrimary, mayEndSession, silentMs } from "./detection.ts";
+import { formatGtidSet, gtidSet, restrictTo } from "./gtid.ts";
 import type { Observation, State } from "./observation.ts";
 import { isSettled, short } from "./state.ts";
 
@@ -53,6 +54,10 @@ export function follow(o: Observation): readonly Action[] | null {
       },
     ];
   }
+  const own = formatGtidSet(restrictTo(gtidSet(o.server.executed), o.me.uuid));
+  if (own !== o.following.own && o.now - o.following.since >= REFOLLOW_EVERY_MS)
+    // §10 "operator writes on a replica": FOLLOW compares with the primary, and finds it errant.
+    return [{ ...refollow(o, state), why: "transactions of its own on a replica" }];
   if (o.server.semiSync.replicaEnabled !== semiSync || o.following.semiSync !== semiSync) {
     const why = semiSync ? "in V: acknowledging from now on" : "not in V: not acknowledging";
     return [{ do: "set-semi-sync", on: semiSync, epoch, why }];

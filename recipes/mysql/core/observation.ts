@@ -352,6 +352,8 @@ export type Observation = {
     readonly semiSync: boolean;
     /** When FOLLOW was done, our clock. */
     readonly since: number;
+    /** Transactions of this server's own uuid at that time: a replica that is closed gets no new ones. */
+    readonly own: string;
   } | null;
   /** The last time that this node asked for an account, and whether it has reconnected since. */
   readonly joinAsked: {

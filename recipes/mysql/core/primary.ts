@@ -145,6 +145,9 @@ function admit(o: Observation, server: ServerFacts, state: State): readonly Acti
   if (o.primacy?.stage !== "open" && o.primacy?.stage !== "marked") return null;
   for (const intent of o.consul.intents) {
     if (intent.verb !== "join" || intent.uuid === null || intent.serverId === null) continue;
+    // A cut is no cut when its account is opened again before the change is in Consul (§7 remove, alone).
+    const { change } = o;
+    if (change?.kind === "alone" || (change !== null && change.uuid === intent.uuid)) continue;
     if (intent.epoch !== state.epoch)
       return [{ do: "drop-intent", intent: intent.id, why: "asked of an older epoch" }];
     const voter = state.voters.includes(intent.uuid);

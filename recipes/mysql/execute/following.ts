@@ -5,6 +5,7 @@ import {
   formatGtidSet,
   gtidSet,
   isEmpty,
+  restrictTo,
   subtract,
   union,
   without,
@@ -86,7 +87,8 @@ export const following = {
     memory.errant = null;
     memory.gaveUp = null;
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
-    memory.following = { epoch, primary, semiSync: flag, since: clock.now() };
+    const own = formatGtidSet(restrictTo(heldSet(mine), uuidOf(hands)));
+    memory.following = { epoch, primary, semiSync: flag, since: clock.now(), own };
     // Outside of V nothing that it has forgotten can count: from here on its promises are whole again (§2).
     const voters = registry.facts().state?.value.voters ?? [];
     if (!voters.includes(uuidOf(hands))) {
