@@ -216,6 +216,17 @@ describe("a node that asks to replicate", () => {
     expect(does(asked.state({ ver: 11 }))).toEqual(["hold"]);
   });
 
+  test("is not admitted while a change takes it out of V: a cut that is opened again is no cut", () => {
+    const joins = asked.consul({
+      intents: asked.observation.consul.intents.map((i) => ({ ...i, uuid: uuid("c") })),
+    });
+    const remove = { uuid: uuid("c"), voters: [uuid("a"), uuid("b")], since: NOW - 100 };
+    expect(does(joins)).toContain("admit");
+    expect(does(joins.changing("remove", remove))).not.toContain("admit");
+    const alone = { uuid: null, voters: [uuid("a")], acks: 0, since: NOW - 100 };
+    expect(does(joins.changing("alone", alone))).not.toContain("admit");
+  });
+
   test("that is in V is admitted whatever it said: its acknowledgements count", () => {
     const s = primary.intent("join", { uuid: uuid("b"), serverId: 2, ver: 3 });
     expect(does(s)).toEqual(["admit"]);
