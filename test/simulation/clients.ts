@@ -8,7 +8,11 @@ export const CLIENT = "client";
 /** A driver's own limit. */
 const GIVE_UP_MS = 8_000;
 
-export type Load = { readonly writers: number; readonly thinkMs: number; readonly readEveryMs: number };
+export type Load = {
+  readonly writers: number;
+  readonly thinkMs: number;
+  readonly readEveryMs: number;
+};
 
 export class Clients {
   readonly around: Surroundings;

@@ -61,7 +61,12 @@ export class Cluster {
 
   around(): Surroundings {
     const { world, net, judge } = this;
-    return { world, net, witness: judge, serverAt: (host) => this.at(host)?.parts.machine.server ?? null };
+    return {
+      world,
+      net,
+      witness: judge,
+      serverAt: (host) => this.at(host)?.parts.machine.server ?? null,
+    };
   }
 
   at(host: string): SimNode | undefined {

@@ -13,16 +13,33 @@ export type Who = string;
 export type Step = { readonly at: number } & (
   | { readonly do: "kill-mysqld"; readonly node: Who }
   | { readonly do: "kill-in-commit"; readonly node: Who; readonly withinMs: number }
-  | { readonly do: "crash-at"; readonly node: Who; readonly action: string; readonly when: "before" | "after" }
+  | {
+      readonly do: "crash-at";
+      readonly node: Who;
+      readonly action: string;
+      readonly when: "before" | "after";
+    }
   | { readonly do: "kill-node" | "stop-node"; readonly node: Who; readonly ms: number }
   | { readonly do: "kill-all" | "stop-cluster" | "pause-cluster"; readonly ms: number }
-  | { readonly do: "pause-agent" | "pause-mysqld" | "pause-node"; readonly node: Who; readonly ms: number }
+  | {
+      readonly do: "pause-agent" | "pause-mysqld" | "pause-node";
+      readonly node: Who;
+      readonly ms: number;
+    }
   | { readonly do: "cut"; readonly node: Who; readonly from: Who; readonly ms: number }
   | { readonly do: "isolate"; readonly node: Who; readonly ms: number }
-  | { readonly do: "consul"; readonly how: "down" | "restart" | "slow" | "lossy" | "late" | "twice"; readonly ms: number }
+  | {
+      readonly do: "consul";
+      readonly how: "down" | "restart" | "slow" | "lossy" | "late" | "twice";
+      readonly ms: number;
+    }
   | { readonly do: "lose-sessions" }
   | { readonly do: "lose-disk"; readonly node: Who }
-  | { readonly do: "disk-full" | "disk-slow" | "applier-slow"; readonly node: Who; readonly ms: number }
+  | {
+      readonly do: "disk-full" | "disk-slow" | "applier-slow";
+      readonly node: Who;
+      readonly ms: number;
+    }
   | { readonly do: "break-provisioning" | "errant" | "purge"; readonly node: Who }
   | { readonly do: "wall-jump"; readonly node: Who; readonly ms: number }
   | { readonly do: "network-slow"; readonly by: number; readonly ms: number }
@@ -48,7 +65,8 @@ export function happen(cluster: Cluster, step: Step): void {
   }
   switch (step.do) {
     case "kill-all":
-      for (const node of cluster.nodes) kill(cluster, node, step.ms + world.random.between(0, 3_000));
+      for (const node of cluster.nodes)
+        kill(cluster, node, step.ms + world.random.between(0, 3_000));
       return;
     case "stop-cluster":
       return stopCluster(cluster, step.ms);
@@ -251,7 +269,9 @@ function stopCluster(cluster: Cluster, ms: number): void {
 function wish({ consul: it }: Cluster, key: string, text: string): void {
   const { state } = it;
   const value = Buffer.from(text);
-  it.now(() => write(state, (index) => setKey(state, index, { key, value, flags: 0, index: 0, session: "" })));
+  it.now(() =>
+    write(state, (index) => setKey(state, index, { key, value, flags: 0, index: 0, session: "" })),
+  );
 }
 
 export function unwish({ consul: it }: Cluster, key: string): void {

@@ -71,7 +71,10 @@ export class Judge implements Witness {
     this.newest = server;
     const lacks = this.#owed.missingIn(server.data.executed);
     if (lacks !== null)
-      this.broken("(1)", `${server.host} opened epoch ${epoch} without ${lacks}, which was acknowledged or shown`);
+      this.broken(
+        "(1)",
+        `${server.host} opened epoch ${epoch} without ${lacks}, which was acknowledged or shown`,
+      );
     this.#markerAcked(server, epoch);
   }
 
@@ -82,7 +85,10 @@ export class Judge implements Witness {
     if (marker === undefined) return this.broken("I7", `epoch ${epoch} opened without its marker`);
     const holders = this.#holders(server, state, marker);
     if (holders < state.acks)
-      this.broken("I7", `epoch ${epoch} opened, its marker is on ${holders} of ${state.acks} voters`);
+      this.broken(
+        "I7",
+        `epoch ${epoch} opened, its marker is on ${holders} of ${state.acks} voters`,
+      );
   }
 
   *#markers(server: SimServer): Iterable<Trx> {
@@ -121,7 +127,8 @@ export class Judge implements Witness {
 
   discarded(server: SimServer, received: readonly Trx[]): void {
     const voter = this.state?.voters.includes(server.data.uuid) === true;
-    if (voter) this.broken("I5", `${server.host} threw away ${received.length} received transactions`);
+    if (voter)
+      this.broken("I5", `${server.host} threw away ${received.length} received transactions`);
   }
 
   /** mysqld said OK to a client that was still connected. */
@@ -132,14 +139,20 @@ export class Judge implements Witness {
     const { newest } = this;
     const late = newest !== null && newest !== server && epoch < this.newestOpened;
     if (late && this.known.onDisk(newest.data.uuid)?.has(trx.uuid, trx.n) !== true)
-      this.broken("(2)", `${server.host} (epoch ${epoch}) says OK while epoch ${this.newestOpened} is open`);
+      this.broken(
+        "(2)",
+        `${server.host} (epoch ${epoch}) says OK while epoch ${this.newestOpened} is open`,
+      );
     if (late) return;
     const { state } = this;
     if (state === null || state.primary !== server.data.uuid || state.acks === 0) return;
     if (this.consulLied) return;
     const holders = this.#holders(server, state, trx);
     if (holders < state.acks)
-      this.broken("I9", `${server.host} says OK to ${trx.uuid}:${trx.n}, on ${holders} of ${state.acks} voters`);
+      this.broken(
+        "I9",
+        `${server.host} says OK to ${trx.uuid}:${trx.n}, on ${holders} of ${state.acks} voters`,
+      );
   }
 
   acknowledged(_server: SimServer, trx: Trx): void {
@@ -189,7 +202,8 @@ export class Judge implements Witness {
       this.broken("I1", `epoch ${next.epoch} begins with another V or k`);
     if (same && config !== configBefore && before.primary === null)
       this.broken("I1", `V or k changed while epoch ${next.epoch} had no published primary`);
-    if (next.acks > next.voters.length - 1) this.broken("I1", `k ${next.acks} of ${next.voters.length}`);
+    if (next.acks > next.voters.length - 1)
+      this.broken("I1", `k ${next.acks} of ${next.voters.length}`);
     const key = `${next.phase} ${next.primary ?? ""}`;
     if (next.phase === "electing") {
       if (this.#states.has(next.epoch)) this.broken("I1", `two elections of epoch ${next.epoch}`);
@@ -197,9 +211,17 @@ export class Judge implements Witness {
     }
   }
 
-  promiseWritten(record: { uuid: string; epoch: number; executed: string; retrieved: string }): void {
+  promiseWritten(record: {
+    uuid: string;
+    epoch: number;
+    executed: string;
+    retrieved: string;
+  }): void {
     if (this.known.promised(record.uuid) < record.epoch)
-      this.broken("I2", `${record.uuid} published a promise of ${record.epoch} that is not on its disk`);
+      this.broken(
+        "I2",
+        `${record.uuid} published a promise of ${record.epoch} that is not on its disk`,
+      );
     const disk = this.known.onDisk(record.uuid);
     if (disk === null) return;
     const { uuid, epoch } = record;
@@ -211,7 +233,8 @@ export class Judge implements Witness {
     const server = this.known.serverOf(uuid);
     const more = server?.receiver.io === "No" && server.readOnly ? disk.missingIn(set) : null;
     const stands = this.known.promised(uuid) === epoch && (this.#promised.get(uuid) ?? 0) < epoch;
-    if (stands && more !== null) this.broken("I3", `${uuid} has ${more}, which is not in its promise of ${epoch}`);
+    if (stands && more !== null)
+      this.broken("I3", `${uuid} has ${more}, which is not in its promise of ${epoch}`);
     this.#promised.set(uuid, Math.max(epoch, this.#promised.get(uuid) ?? 0));
   }
 

@@ -9,7 +9,11 @@ const RESTING_TICKS = 6;
 const WRITES_WITHIN_MS = 3_000;
 
 /** Why the cluster is not at rest; null: it is. */
-export function unrest(cluster: Cluster, ticksBefore: readonly number[], ms: number): string | null {
+export function unrest(
+  cluster: Cluster,
+  ticksBefore: readonly number[],
+  ms: number,
+): string | null {
   const { judge, nodes, world, clients } = cluster;
   const { state, excuse } = judge;
   if (excuse !== null) return null;
@@ -32,14 +36,17 @@ export function unrest(cluster: Cluster, ticksBefore: readonly number[], ms: num
     if (server === primary) continue;
     const { receiver }: { receiver: Receiver } = server;
     const follows: boolean = receiver.stream?.source === primary && receiver.sql;
-    if (!follows) return `${node.name} does not follow the primary (io ${receiver.io}, errno ${receiver.ioErrno})`;
+    if (!follows)
+      return `${node.name} does not follow the primary (io ${receiver.io}, errno ${receiver.ioErrno})`;
   }
   const { acks, voters } = { ...DEFAULTS, ...cluster.options.durability };
   const wishedV = Math.min(voters, live.length);
   if (state.voters.length !== wishedV) return `${state.voters.length} voters, ${wishedV} wished`;
   const wishedK = Math.min(acks, wishedV - 1);
   if (state.acks !== wishedK) return `k is ${state.acks}, ${wishedK} wished`;
-  const busy = nodes.find((n, at) => n.ticks - (ticksBefore[at] ?? 0) > (RESTING_TICKS * ms) / 1_000);
+  const busy = nodes.find(
+    (n, at) => n.ticks - (ticksBefore[at] ?? 0) > (RESTING_TICKS * ms) / 1_000,
+  );
   if (busy !== undefined) return `${busy.name} does not come to rest`;
   return null;
 }

@@ -13,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     nodes: { type: "string" },
     keepgoing: { type: "boolean", default: false },
+    noshrink: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
 });
@@ -25,7 +26,9 @@ async function one(seed: number): Promise<number> {
   const { violation, at } = await simulate(schedule, (node, line) => {
     if (!values.quiet) console.log(`${node} ${line}`);
   });
-  console.log(violation === null ? "no violation" : `${(at / 1_000).toFixed(3)} ${violation.message}`);
+  console.log(
+    violation === null ? "no violation" : `${(at / 1_000).toFixed(3)} ${violation.message}`,
+  );
   return violation === null ? 0 : 1;
 }
 
@@ -41,13 +44,18 @@ async function many(): Promise<number> {
     done += 1;
     if (violation === null) continue;
     failed += 1;
-    console.log(`seed ${seed} (${schedule.nodes} nodes) at ${(at / 1_000).toFixed(1)} s: ${violation.message.slice(0, 400)}`);
+    console.log(
+      `seed ${seed} (${schedule.nodes} nodes) at ${(at / 1_000).toFixed(1)} s: ${violation.message.slice(0, 400)}`,
+    );
     if (values.keepgoing) continue;
+    if (values.noshrink) break;
     print(await shrink(schedule, violation.rule));
     break;
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  console.log(`${done} schedules in ${seconds.toFixed(1)} s (${(done / seconds).toFixed(1)}/s), ${failed} failed`);
+  console.log(
+    `${done} schedules in ${seconds.toFixed(1)} s (${(done / seconds).toFixed(1)}/s), ${failed} failed`,
+  );
   return failed === 0 ? 0 : 1;
 }
 

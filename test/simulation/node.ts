@@ -131,7 +131,15 @@ export class SimNode {
     const log = this.#log();
     const serviceId = `mysql-sim-${this.name}`;
     const onChange = alarm.wake;
-    const lease = startSimLease({ consul, node: this.name, serviceId, main, thread, clock, onChange });
+    const lease = startSimLease({
+      consul,
+      node: this.name,
+      serviceId,
+      main,
+      thread,
+      clock,
+      onChange,
+    });
     const kv = simKv(consul, caller);
     const reconciler = await assemble({
       config,

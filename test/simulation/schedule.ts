@@ -153,7 +153,12 @@ export function scheduleOf(seed: number, nodes: number): Schedule {
   });
   // Faults that overlap are where the interesting states are.
   const bursts = random.chance(0.5) ? burst(steps, random) : steps;
-  return { seed, nodes, durability: durabilityOf(random, nodes), steps: bursts.toSorted((a, b) => a.at - b.at) };
+  return {
+    seed,
+    nodes,
+    durability: durabilityOf(random, nodes),
+    steps: bursts.toSorted((a, b) => a.at - b.at),
+  };
 }
 
 function pickerOf(random: Random): () => string {
@@ -180,7 +185,7 @@ function durabilityOf(random: Random, nodes: number): Partial<Durability> {
   const dice = random.next();
   if (dice < 0.65) return nodes === 5 && random.chance(0.5) ? { acks: 2, voters: 5 } : {};
   if (dice < 0.75) return { acks: 2, voters: Math.max(3, nodes) };
-  // F1: minAcks 1 cannot be founded yet.
-  if (dice < 0.8) return { acks: 1, voters: nodes };
+  if (dice < 0.82) return { minAcks: 1 };
+  if (dice < 0.87) return { acks: 1, voters: nodes };
   return { dropVoterAfter: 6_000, aloneAfter: random.pick([2_000, 5_000]) };
 }

@@ -12,8 +12,12 @@ export async function shrink(schedule: Schedule, rule: string): Promise<Schedule
     tries += 1;
     return (await simulate({ ...best, steps })).violation?.rule === rule;
   };
-  for (let size = Math.ceil(best.steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = 0; at < best.steps.length && tries < TRIES; ) {
+  for (
+    let size = Math.ceil(best.steps.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let at = 0; at < best.steps.length && tries < TRIES;) {
       const steps = [...best.steps.slice(0, at), ...best.steps.slice(at + size)];
       if (await fails(steps)) best = { ...best, steps };
       else at += size;

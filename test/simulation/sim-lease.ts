@@ -1,6 +1,11 @@
 // The Lease port: the product's own pure keeper (src/core/lease.ts) in a thread of its own, as lease-worker.ts runs it,
 // its requests on the simulated Consul.
-import { putCheck, putService, removeService, reportCheck } from "../../src/consul/dev-agent/catalog.ts";
+import {
+  putCheck,
+  putService,
+  removeService,
+  reportCheck,
+} from "../../src/consul/dev-agent/catalog.ts";
 import { lockKey } from "../../src/consul/dev-agent/keys.ts";
 import { renewSession } from "../../src/consul/dev-agent/sessions.ts";
 import { NODE, write } from "../../src/consul/dev-agent/state.ts";
@@ -55,7 +60,11 @@ export function startSimLease(parts: Parts): Lease {
 
   const publish = (): void => {
     published = leaseView(state);
-    const worth = JSON.stringify([published.session, published.heldUntil !== null, published.error]);
+    const worth = JSON.stringify([
+      published.session,
+      published.heldUntil !== null,
+      published.error,
+    ]);
     if (worth === told) return;
     told = worth;
     world.after(MESSAGE_MS, main, onChange);
@@ -171,8 +180,7 @@ function effect({ consul, serviceId }: Parts, call: LeaseCall, key: HeldKey): Le
 
 function acquire({ state }: SimConsul, session: string, first: boolean, key: HeldKey): LeaseAnswer {
   if (key === null) return failed("not-held");
-  if (!first)
-    return state.kv.get(key.key)?.session === session ? { ok: true } : failed("not-held");
+  if (!first) return state.kv.get(key.key)?.session === session ? { ok: true } : failed("not-held");
   const value = Buffer.from(key.value);
   const taken = write(state, (index) =>
     lockKey(state, index, { key: key.key, value, flags: 0, index: 0, session }),

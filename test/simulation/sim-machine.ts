@@ -4,7 +4,13 @@ import { InvariantError, UnavailableError, invariant } from "../../src/errors.ts
 import type { Supervise, Supervised } from "../../src/runtime/supervisor.ts";
 import type { PromiseFacts } from "../../recipes/mysql/core/observation.ts";
 import type { Disk, Maker, NewData, Peers, Plan } from "../../recipes/mysql/machine.ts";
-import { newData, SimServer, type Data, type DiskWeather, type Surroundings } from "./sim-server.ts";
+import {
+  newData,
+  SimServer,
+  type Data,
+  type DiskWeather,
+  type Surroundings,
+} from "./sim-server.ts";
 import type { Life, MachineTime } from "./world.ts";
 
 const NOTHING: PromiseFacts = { epoch: 0, ver: 0, seenEpoch: 0 };
@@ -290,4 +296,3 @@ function covers(server: SimServer, text: string): boolean {
     });
   });
 }
-

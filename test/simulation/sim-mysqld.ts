@@ -100,9 +100,7 @@ function factsOf(server: SimServer): ServerFacts {
       serverId: its.serverId,
       threadId: its.serverId,
     })),
-    accounts: serves
-      ? [...data.accounts].map(([serverId, locked]) => ({ serverId, locked }))
-      : [],
+    accounts: serves ? [...data.accounts].map(([serverId, locked]) => ({ serverId, locked })) : [],
   };
 }
 
@@ -253,7 +251,9 @@ async function cutReplicas(
   const over = world.now + 2_000;
   for (;;) {
     const left = await to.sql(use, () =>
-      [...server.dumps.values()].filter((s) => unwanted(s.replica.data.uuid, s.replica.data.serverId)),
+      [...server.dumps.values()].filter((s) =>
+        unwanted(s.replica.data.uuid, s.replica.data.serverId),
+      ),
     );
     const acking = await to.sql(use, () => server.semi.clientsShown);
     if (left.length === 0 && acking <= server.dumps.size) return;

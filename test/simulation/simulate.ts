@@ -24,7 +24,10 @@ export async function simulate(schedule: Schedule, say: Say | null = null): Prom
   const cluster: Cluster = new Cluster({ seed, nodes, durability, say: told });
   const { world, judge } = cluster;
   const onRejection = (error: unknown): void =>
-    judge.broken("bug", `unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`);
+    judge.broken(
+      "bug",
+      `unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`,
+    );
   process.on("unhandledRejection", onRejection);
   try {
     for (const node of cluster.nodes)
