@@ -9,9 +9,10 @@ const stamp = "node_modules/.installed-lock";
 
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== lock) {
   console.error("autopilot: installing dependencies (once, and when package-lock.json changes)");
-  const npm = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {
-    stdio: ["ignore", 2, 2],
-  });
+  // Not `npm ci`: it refuses a lock file that lacks the optional binding of any platform, also of one that no registry
+  // at hand carries. With --no-save the locked versions are installed and the lock file stays as it is.
+  const args = ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"];
+  const npm = spawnSync("npm", args, { stdio: ["ignore", 2, 2] });
   if (npm.status !== 0) process.exit(npm.status ?? 1);
   mkdirSync("node_modules", { recursive: true });
   writeFileSync(stamp, lock);
