@@ -50,11 +50,11 @@ export function hints(view: ClusterView): readonly string[] {
   const primary =
     view.nodes.find((n) => n.role === "primary")?.name ?? view.nodes[0]?.name ?? "mysql-1";
   return [
-    "npx autopilot status --watch            what every node says",
-    `npx autopilot node kill ${primary}         kill the primary: another takes over in about a second`,
-    `npx autopilot node start ${primary}        and bring it back`,
-    "npx autopilot switchover                hand over without losing a write",
-    "npx autopilot node add                  grow the cluster",
-    'mysql "$(npx autopilot dsn)"            the application\'s address',
+    `npx autopilot node kill ${primary}     # another takes over in about a second`,
+    `npx autopilot node start ${primary}    # and it comes back`,
+    "npx autopilot switchover            # hands over, loses nothing",
+    "npx autopilot status --watch        # what every node says",
+    "npx autopilot node add              # a fourth node",
+    'mysql "$(npx autopilot dsn)"         # the application\'s address',
   ];
 }

@@ -64,8 +64,7 @@ function whenIdle(o: Observation): readonly Action[] {
   const newer = ver > o.promise.ver || epoch > o.promise.seenEpoch;
   const regressed = ver < o.promise.ver || epoch < o.promise.seenEpoch;
   const actions: Action[] = [];
-  if (newer && !regressed)
-    actions.push({ do: "note-state", ver, epoch, why: "the newest state seen" });
+  if (newer && !regressed) actions.push({ do: "note-state", ver, epoch });
   if (o.datadir.bootstrap !== null && o.datadir.bootstrap === o.consul.initialize && epoch > 0)
     actions.push({ do: "finish-bootstrap", why: "Consul knows the cluster" });
   return actions;

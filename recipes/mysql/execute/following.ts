@@ -96,7 +96,6 @@ export const following = {
       memory.promisedHigh = 0;
     }
     memory.flagVer = registry.facts().state?.value.ver ?? 0;
-    hands.announce("following", `follows ${action.host}:${action.port} at epoch ${epoch}`);
   },
 
   "set-semi-sync": async (hands, { on, epoch }) => {
