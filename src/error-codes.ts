@@ -101,7 +101,7 @@ const table = {
   AP_STATE_OLDER: {
     means:
       "Consul's state is older than what this node has already seen: it was wiped or restored.",
-    hint: "pause, check which Consul this is, then `autopilot adopt`",
+    hint: "check which Consul this is: give back the right one, or its newest snapshot; until then nothing is changed",
   },
   AP_SWITCHOVER_REFUSED: {
     means: "The switchover cannot be done safely now.",

@@ -1,7 +1,7 @@
-// A node that is not the primary: promises, FOLLOW, its word that the primary is lost, data that cannot follow
-// (PROTOCOL §3 tier 2, §4 step 3, §5, §7).
+// A node that is not the primary: FOLLOW, its word that the primary is lost, data that cannot follow
+// (PROTOCOL §3 tier 2, §5, §7).
 import { describe, expect, test } from "vitest";
-import { answerCandidate, follow } from "../../recipes/mysql/core/following.ts";
+import { follow } from "../../recipes/mysql/core/following.ts";
 import { HEARTBEAT_LOST_MS, LOST_AGREED_MS } from "../../recipes/mysql/core/policy.ts";
 import {
   deeds,
@@ -15,97 +15,7 @@ import {
   type Situation,
 } from "./situation.ts";
 
-const answers = (s: Situation) => answerCandidate(s.observation) ?? [];
 const follows = (s: Situation) => follow(s.observation) ?? [];
-
-describe("a voter asked for its promise", () => {
-  const asked = situation().withVoters("a", "b", "c").asReplicaOf("b").askedToPromise(6);
-
-  test("gives it", () => {
-    expect(answers(asked)).toMatchObject([{ do: "promise", epoch: 6 }]);
-  });
-
-  test("gives it also to itself, before anything else that a candidate does", () => {
-    const s = situation().epoch(6).asCandidate("b").and({ answered: 5 });
-    expect(deeds(answers(s))).toEqual(["promise"]);
-    expect(deeds(s.decides())).toEqual(["promise"]);
-  });
-
-  test("gives it once in this agent's life, and again after a restart that lost the answer", () => {
-    const promised = asked.and({ promise: { epoch: 6, ver: 10, seenEpoch: 6 } });
-    expect(answers(promised.and({ answered: 6 }))).toEqual([]);
-    expect(deeds(answers(promised.and({ answered: 0 })))).toEqual(["promise"]);
-  });
-
-  test("does not give it where it has promised a newer epoch", () => {
-    expect(answers(asked.and({ promise: { epoch: 7, ver: 10, seenEpoch: 5 } }))).toEqual([]);
-  });
-
-  test("does not give it where nobody is being elected", () => {
-    expect(answers(asked.state({ phase: "promoting" }))).toEqual([]);
-    expect(answers(asked.state({ phase: "open" }))).toEqual([]);
-  });
-
-  test("does not give it from outside V", () => {
-    expect(answers(asked.withVoters("b", "c"))).toEqual([]);
-  });
-
-  test("gives it although its Consul session is gone: a key needs none", () => {
-    expect(deeds(answers(asked.consul({ session: null })))).toEqual(["promise"]);
-  });
-
-  test("waits until its server is up: the set is read from it", () => {
-    expect(answers(asked.serverDown())).toEqual([]);
-  });
-
-  test("is fenced first where its server is open", () => {
-    expect(deeds(answers(asked.server({ superReadOnly: false })))).toEqual(["kill-mysqld"]);
-  });
-});
-
-describe("a primary that sees a newer epoch", () => {
-  const old = situation().withVoters("a", "b", "c").asPrimary();
-
-  test.each(["electing", "promoting", "open"] as const)("that is %s is fenced", (phase) => {
-    const s = old.state({ epoch: 6, phase, primary: phase === "electing" ? null : uuid("b") });
-    expect(deeds(answers(s))).toEqual(["kill-mysqld"]);
-    expect(deeds(s.decides())).toEqual(["kill-mysqld"]);
-  });
-
-  test("is fenced also where it is not a voter any more", () => {
-    const s = old.state({
-      epoch: 6,
-      phase: "electing",
-      primary: null,
-      voters: [uuid("b"), uuid("c")],
-    });
-    expect(deeds(answers(s))).toEqual(["kill-mysqld"]);
-  });
-
-  test("promises without a restart where it is drained and verified closed", () => {
-    const drained = situation()
-      .withVoters("a", "b", "c")
-      .asPrimary("drained")
-      .state({ epoch: 6, phase: "electing", primary: null, prevPrimary: uuid("a") });
-    expect(deeds(answers(drained))).toEqual(["promise"]);
-    expect(deeds(answers(drained.server({ superReadOnly: false })))).toEqual(["kill-mysqld"]);
-  });
-
-  test.each(["published", "marking", "marked", "draining"] as const)(
-    "is fenced while it is still %s",
-    (stage) => {
-      const s = situation()
-        .asPrimary(stage)
-        .server({ superReadOnly: true })
-        .state({ epoch: 6, phase: "electing", primary: null });
-      expect(deeds(answers(s))).toEqual(["kill-mysqld"]);
-    },
-  );
-
-  test("of its own epoch goes on", () => {
-    expect(answers(old)).toEqual([]);
-  });
-});
 
 describe("FOLLOW", () => {
   const replica = situation().withVoters("a", "b", "c").asReplicaOf("b");
@@ -311,6 +221,18 @@ describe("a replica in good order", () => {
     expect(deeds(follows(replica.server({ source: null })))).toEqual(["follow"]);
   });
 
+  test("follows anew where an operator wrote on it, which compares it with the primary at once (§10)", () => {
+    const wrote = replica.holding("b:1-100 a:1 m:1-5");
+    expect(deeds(follows(wrote))).toEqual(["follow"]);
+    const { following } = replica.observation;
+    if (following === null) throw new Error("a replica follows");
+    const known = { ...following, own: wrote.observation.server?.executed.split(",")[1] ?? "" };
+    expect(deeds(follows(wrote.and({ following: known })))).toEqual(["hold"]);
+    expect(deeds(follows(wrote.and({ following: { ...following, since: NOW - 1_999 } })))).toEqual([
+      "hold",
+    ]);
+  });
+
   test("does not do so in a hot loop", () => {
     const { following } = replica.observation;
     if (following === null) throw new Error("a replica follows");
@@ -362,46 +284,4 @@ test("the hand-over that this node began as primary is answered when the success
     .and({ switchover: { id: "wish-1", to: uuid("b") } });
   expect(follows(s)).toMatchObject([{ do: "answer-intent", intent: "wish-1", ok: true }]);
   expect(deeds(follows(s.state({ phase: "promoting" })))).not.toContain("answer-intent");
-});
-
-describe("a drained primary that missed its successor's election", () => {
-  const missed = situation()
-    .withVoters("a", "b", "c")
-    .asPrimary("drained")
-    .and({ switchover: { id: "wish-1", to: uuid("b") } })
-    .lockHeldBy("b");
-
-  test.each(["promoting", "open"] as const)(
-    "ends its reign under one that is %s, and follows",
-    (phase) => {
-      const s = missed.state({ epoch: 6, phase, primary: uuid("b"), prevPrimary: uuid("a") });
-      expect(deeds(s.decides())).toEqual(["end-primacy"]);
-      expect(deeds(s.and({ primacy: null }).decides())).toEqual(["follow"]);
-    },
-  );
-
-  test("is fenced where it turns out not to be closed", () => {
-    const s = missed.state({ epoch: 6, phase: "open", primary: uuid("b") });
-    expect(deeds(s.server({ superReadOnly: false }).decides())).toEqual(["kill-mysqld"]);
-  });
-
-  test("ends it also where it is not asked any more", () => {
-    const s = missed.state({
-      epoch: 6,
-      phase: "electing",
-      primary: null,
-      voters: [uuid("b"), uuid("c")],
-    });
-    expect(deeds(s.decides())).toEqual(["end-primacy"]);
-  });
-});
-
-describe("an operator's write on a replica", () => {
-  test("is compared with the primary at once, by a FOLLOW (PROTOCOL §10)", () => {
-    const s = situation().withVoters("a", "b", "c").asReplicaOf("b");
-    const executed = `${s.observation.server?.executed},${uuid("a")}:7`;
-    const written = s.server({ executed });
-    expect(deeds(follows(written))).toEqual(["follow"]);
-    expect(says(follows(written))).toContain("of its own");
-  });
 });

@@ -261,6 +261,15 @@ describe("a node that asks to replicate", () => {
   });
 });
 
+test("the state of another epoch is nobody's to change: not a step of membership, not a word to Consul", () => {
+  const s = primary
+    .absent("c", 60_000)
+    .intent("join", { uuid: uuid("d"), serverId: 4 })
+    .epoch(6);
+  expect(does(s)).toEqual(["hold"]);
+  expect(says(acts(s))).toContain("another epoch");
+});
+
 describe("a primary says", () => {
   test("that it is alone, and what that means", () => {
     const s = situation().withVoters("a").asPrimary().policy({ voters: 1 });

@@ -307,5 +307,5 @@ export function the<K extends Action["do"]>(kind: K, actions: readonly Action[])
 
 /** All of it as one line, for failures and for what the operator reads. */
 export function says(actions: readonly Action[]): string {
-  return actions.map((action) => `${action.do}: ${action.why}`).join("; ");
+  return actions.map((action) => `${action.do}: ${action.why ?? ""}`).join("; ");
 }

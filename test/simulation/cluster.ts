@@ -50,7 +50,7 @@ export class Cluster {
     this.net = new Network(this.world);
     this.consul = new SimConsul(this.world, this.net);
     this.judge = new Judge(this.world, {
-      promised: (uuid) => this.#disks.get(uuid)?.promise.epoch ?? 0,
+      promised: (uuid) => this.#disks.get(uuid)?.everPromised ?? 0,
       serverOf: (uuid) => this.#machineOf(uuid)?.server ?? null,
       onDisk: (uuid) => this.#onDisk(uuid),
     });

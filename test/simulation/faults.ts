@@ -22,7 +22,7 @@ export type Step = { readonly at: number } & (
   | { readonly do: "kill-node" | "stop-node"; readonly node: Who; readonly ms: number }
   | { readonly do: "kill-all" | "stop-cluster" | "pause-cluster"; readonly ms: number }
   | {
-      readonly do: "pause-agent" | "pause-mysqld" | "pause-node";
+      readonly do: "pause-agent" | "pause-loop" | "pause-mysqld" | "pause-node";
       readonly node: Who;
       readonly ms: number;
     }
@@ -34,6 +34,10 @@ export type Step = { readonly at: number } & (
       readonly ms: number;
     }
   | { readonly do: "lose-sessions" }
+  /** Back to how it was `ms` before, or to nothing. */
+  | { readonly do: "restore-consul"; readonly to: "snapshot" | "nothing"; readonly ms: number }
+  /** The node's disk as it was `ms` before (S29). */
+  | { readonly do: "old-volume"; readonly node: Who; readonly ms: number }
   | { readonly do: "lose-disk"; readonly node: Who }
   | {
       readonly do: "disk-full" | "disk-slow" | "applier-slow";
@@ -80,6 +84,8 @@ export function happen(cluster: Cluster, step: Step): void {
       for (const session of [...cluster.consul.state.sessions.keys()])
         cluster.consul.now(() => destroySession(cluster.consul, session));
       return;
+    case "restore-consul":
+      return restoreConsul(cluster, step.to, step.ms);
     case "network-slow":
       cluster.net.extraMs = step.by;
       world.after(step.ms, null, () => (cluster.net.extraMs = 0));
@@ -112,6 +118,7 @@ function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
       node.stop();
       return void world.after(step.ms, null, () => node.start());
     case "pause-agent":
+    case "pause-loop":
     case "pause-mysqld":
     case "pause-node":
       return pause(cluster, node, step.do, step.ms);
@@ -121,6 +128,8 @@ function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
       return cut(cluster, node.name, [...cluster.others(node.name), "consul"], step.ms);
     case "lose-disk":
       return loseDisk(cluster, node);
+    case "old-volume":
+      return oldVolume(cluster, node, step.ms);
     case "disk-full":
       machine.weather.full = true;
       return void world.after(step.ms, null, () => {
@@ -164,8 +173,10 @@ function pause(cluster: Cluster, node: SimNode, what: string, ms: number): void 
   const { world } = cluster;
   const { agent, parts } = node;
   const { server } = parts.machine;
-  if (what !== "pause-mysqld") node.pause();
-  if (what !== "pause-agent" && server !== null) world.pause(server.life);
+  if (what === "pause-loop" && agent !== null) world.pause(agent.main);
+  if (what === "pause-agent" || what === "pause-node") node.pause();
+  if ((what === "pause-mysqld" || what === "pause-node") && server !== null)
+    world.pause(server.life);
   world.after(ms, null, () => {
     // Only what was stopped goes on: a later incarnation was never stopped.
     if (server !== null && server.life.paused) world.resume(server.life);
@@ -223,6 +234,33 @@ function loseDisk(cluster: Cluster, node: SimNode): void {
   node.kill();
   node.parts.machine.lose();
   cluster.world.after(cluster.world.random.between(500, 5_000), null, () => node.start());
+}
+
+/** Only where the node has promised meanwhile: within one epoch nothing tells (PROTOCOL §9 "not modelled"). */
+function oldVolume(cluster: Cluster, node: SimNode, ms: number): void {
+  const { machine } = node.parts;
+  const volume = machine.copyVolume();
+  cluster.world.after(ms, null, () => {
+    const same = machine.data !== null && machine.data.uuid === volume.data?.uuid;
+    if (!same || machine.promise.epoch <= volume.promise.epoch || !mayLose(cluster, node)) return;
+    node.kill();
+    machine.useVolume(volume);
+    cluster.world.after(cluster.world.random.between(500, 5_000), null, () => node.start());
+  });
+}
+
+/** A cluster whose Consul went back in time asks for `adopt`, and an operator is not simulated. */
+function restoreConsul(cluster: Cluster, to: "snapshot" | "nothing", ms: number): void {
+  const { consul: it, judge, world } = cluster;
+  it.snapshot();
+  const { state } = judge;
+  world.after(ms, null, () => {
+    // Within one epoch it is not always noticed: the runbook is pause, restore, adopt (§7).
+    if (to === "snapshot" && judge.state?.epoch === state?.epoch) return;
+    judge.consulLied = true;
+    judge.excuse = "Consul was restored: it waits for `adopt`";
+    it.restore(to === "snapshot" ? "snapshot" : "empty");
+  });
 }
 
 function switchover(cluster: Cluster, to: Who | null): void {

@@ -69,7 +69,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   pauseAll: (random, at) => ({ at, do: "pause-cluster", ms: ms(random) }),
   pause: (random, at, who) => ({
     at,
-    do: random.pick(["pause-agent", "pause-mysqld", "pause-node"]),
+    do: random.pick(["pause-agent", "pause-loop", "pause-mysqld", "pause-node"]),
     node: who(),
     ms: ms(random),
   }),
@@ -94,6 +94,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
     do: random.pick(["disk-full", "disk-slow", "applier-slow"]),
     node: who(),
     ms: ms(random),
+  }),
+  volume: (random, at, who) => ({ at, do: "old-volume", node: who(), ms: 5_000 + 3 * ms(random) }),
+  restore: (random, at) => ({
+    at,
+    do: "restore-consul",
+    to: random.chance(0.7) ? "snapshot" : "nothing",
+    ms: 5_000 + 3 * ms(random),
   }),
   half: (_, at, who) => ({ at, do: "break-provisioning", node: who() }),
   errant: (_, at, who) => ({ at, do: "errant", node: who() }),
@@ -131,6 +138,8 @@ const MIX: readonly (readonly [kind: string, weight: number])[] = [
   ["sessions", 2],
   ["lose", 2],
   ["disk", 4],
+  ["volume", 1],
+  ["restore", 0.5],
   ["half", 1],
   ["errant", 1],
   ["purge", 1],
@@ -144,7 +153,10 @@ const MIX: readonly (readonly [kind: string, weight: number])[] = [
 export function scheduleOf(seed: number, nodes: number): Schedule {
   const random = randomOf(seed * 2 + 1);
   const names = Array.from({ length: nodes }, (_, at) => `n${at + 1}`);
-  const who = (): Who => (random.chance(0.45) ? "primary" : random.pick(names));
+  const who = (): Who => {
+    if (random.chance(0.4)) return "primary";
+    return random.chance(0.2) ? "replica" : random.pick(names);
+  };
   const pick = pickerOf(random);
   const count = random.whole(3, 14);
   const steps = Array.from({ length: count }, () => {

@@ -5,6 +5,7 @@ import type { Supervise, Supervised } from "../../src/runtime/supervisor.ts";
 import type { PromiseFacts } from "../../recipes/mysql/core/observation.ts";
 import type { Disk, Maker, NewData, Peers, Plan } from "../../recipes/mysql/machine.ts";
 import {
+  copyOf,
   newData,
   SimServer,
   type Data,
@@ -23,6 +24,8 @@ export class Machine {
   data: Data | null = null;
   half = false;
   promise: PromiseFacts = NOTHING;
+  /** The highest epoch that any disk of this machine ever held a promise of. */
+  everPromised = 0;
   plan: Plan | null = null;
   bootstrap: string | null = null;
   /** Datadirs kept as evidence. */
@@ -39,6 +42,18 @@ export class Machine {
     this.time = { rate, origin: random.between(10_000, 1_000_000), wallOffset: 0 };
   }
 
+  copyVolume(): Volume {
+    const { promise, plan, bootstrap, data } = this;
+    return { promise, plan, bootstrap, data: data === null ? null : copyOf(data) };
+  }
+
+  useVolume(volume: Volume): void {
+    this.promise = volume.promise;
+    this.plan = volume.plan;
+    this.bootstrap = volume.bootstrap;
+    this.data = volume.data;
+  }
+
   /** Another disk, empty. */
   lose(): void {
     this.server?.kill();
@@ -50,6 +65,9 @@ export class Machine {
     this.weather.full = false;
   }
 }
+
+/** A volume's snapshot. */
+export type Volume = Pick<Machine, "promise" | "plan" | "bootstrap" | "data">;
 
 export function simDisk(machine: Machine, life: Life): Disk {
   const { world } = machine.around;
@@ -79,6 +97,7 @@ export function simDisk(machine: Machine, life: Life): Disk {
             `promise ${JSON.stringify(next)} after ${JSON.stringify(machine.promise)}`,
           );
         machine.promise = { epoch: next.epoch, ver: next.ver, seenEpoch: next.seenEpoch };
+        machine.everPromised = Math.max(machine.everPromised, next.epoch);
       }),
     writePlan: (plan) => durable(() => void (machine.plan = plan)),
     writeBootstrap: (clusterId) => durable(() => void (machine.bootstrap = clusterId)),

@@ -52,6 +52,21 @@ export function newData(of: { uuid: string; serverId: number; clusterId: string 
   };
 }
 
+/** As a snapshot of the volume has it. */
+export function copyOf(data: Data): Data {
+  return {
+    ...data,
+    binlog: [...data.binlog],
+    tail: new Set(data.tail),
+    executed: data.executed.copy(),
+    purged: data.purged.copy(),
+    relay: [...data.relay],
+    retrieved: data.retrieved.copy(),
+    accounts: new Map(data.accounts),
+    source: data.source === null ? null : { ...data.source },
+  };
+}
+
 type Waiter = { readonly pos: number; readonly trx: Trx; readonly done: () => void };
 
 /** A connection from outside. */

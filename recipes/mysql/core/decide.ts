@@ -44,13 +44,13 @@ function olderConsul(o: Observation): readonly Action[] | null {
   if (state === undefined) {
     if (!known) return null;
     return hold(
-      "Consul has no state of this cluster, but this node has seen one: asking for `adopt`",
+      "Consul has no state of this cluster, but this node has seen one: waiting for a person",
       "AP_STATE_OLDER",
     );
   }
   if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)
     return hold(
-      `AP_STATE_OLDER: Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): asking for \`adopt\``,
+      `AP_STATE_OLDER: Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): waiting for a person`,
     );
   return null;
 }

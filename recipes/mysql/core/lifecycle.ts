@@ -39,7 +39,7 @@ function checkCluster(o: Observation): readonly Action[] | null {
     return [{ do: "discard-bootstrap", why: "another node founded the cluster" }];
   }
   if (consul.initialize === null)
-    return hold("this node has data, but Consul knows no such cluster: asking for `adopt`");
+    return hold("this node has data, but Consul knows no such cluster: waiting for a person");
   if (datadir.clusterId !== consul.initialize)
     return hold(
       `the datadir belongs to cluster ${datadir.clusterId}, Consul says ${consul.initialize}`,
