@@ -102,9 +102,9 @@ describe("a Consul that went back in time", () => {
       "has an older epoch than a marker that was only received",
       replica.holding("b:1-100 m:1-5", "m:6"),
     ],
-  ])("%s: refused, and asked for adopt", (_, s) => {
+  ])("%s: refused, and a person has to look", (_, s) => {
     expect(does(s)).toEqual(["hold"]);
-    expect(says(s.decides())).toContain("`adopt`");
+    expect(says(s.decides())).toContain("waiting for a person");
   });
 
   test("leaves an open primary open, with all its duties undone", () => {
@@ -113,9 +113,13 @@ describe("a Consul that went back in time", () => {
   });
 
   test("is not assumed before Consul was read, nor by a node that has seen nothing", () => {
-    expect(says(wiped(replica).consul({ loaded: false }).decides())).not.toContain("adopt");
+    expect(says(wiped(replica).consul({ loaded: false }).decides())).not.toContain(
+      "waiting for a person",
+    );
     const nothing = { epoch: 0, ver: 0, seenEpoch: 0 };
-    expect(says(wiped(replica).and({ promise: nothing }).decides())).not.toContain("adopt");
+    expect(says(wiped(replica).and({ promise: nothing }).decides())).not.toContain(
+      "waiting for a person",
+    );
   });
 });
 

@@ -301,7 +301,7 @@ describe("a primary without Consul (§3)", () => {
         return;
       const quiet = actions.every((a) => a.do === "hold" || a.do === "note-state");
       // What holds instead is a Consul that went back in time: then nobody elects either.
-      if (quiet) expect(says(actions)).toMatch(/adopt|waiting for|AP_DATADIR/);
+      if (quiet) expect(says(actions)).toMatch(/AP_STATE_OLDER|waiting for|AP_DATADIR/);
     });
   });
 });

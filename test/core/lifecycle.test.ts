@@ -89,7 +89,7 @@ describe("a datadir", () => {
 
   test("with data never founds a cluster, and never joins another", () => {
     expect(deeds(acts(situation().consul({ initialize: null })))).toEqual(["hold"]);
-    expect(says(acts(situation().consul({ initialize: null })))).toContain("asking for `adopt`");
+    expect(says(acts(situation().consul({ initialize: null })))).toContain("waiting for a person");
     expect(deeds(acts(situation().consul({ initialize: OTHER })))).toEqual(["hold"]);
     expect(says(acts(situation().consul({ initialize: OTHER })))).toContain(
       "AP_DATADIR_OTHER_CLUSTER",

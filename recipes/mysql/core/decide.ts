@@ -33,7 +33,7 @@ function ladder(o: Observation): readonly Action[] {
   );
 }
 
-/** §7 "Consul wiped or restored": refuse everything and ask for `adopt`. An open primary stays as it is. */
+/** §7 "Consul wiped or restored": refuse everything until a person has looked. An open primary stays as it is. */
 function olderConsul(o: Observation): readonly Action[] | null {
   const { consul, promise } = o;
   if (!consul.loaded) return null;
@@ -50,7 +50,8 @@ function olderConsul(o: Observation): readonly Action[] | null {
   }
   if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)
     return hold(
-      `AP_STATE_OLDER: Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): waiting for a person`,
+      `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): waiting for a person`,
+      "AP_STATE_OLDER",
     );
   return null;
 }
