@@ -6,6 +6,7 @@ import {
   heldSet,
   holdsLock,
   isCandidate,
+  isSettled,
   joinedEpoch,
   lastPublished,
   opened,
@@ -15,7 +16,7 @@ import {
   short,
 } from "../../recipes/mysql/core/state.ts";
 import { formatGtidSet } from "../../recipes/mysql/core/gtid.ts";
-import { gtids, MARKER, situation, uuid } from "./situation.ts";
+import { gtids, MARKER, situation, uuid, type Situation } from "./situation.ts";
 
 const open = situation().withVoters("a", "b", "c").observation.consul.state?.value;
 if (open === undefined) throw new Error("a situation has a state");
@@ -115,6 +116,29 @@ describe("the lock", () => {
 
   test("makes nobody the candidate of epoch 0, which is the founder's", () => {
     expect(isCandidate(situation().epoch(0).asCandidate(null).observation)).toBe(false);
+  });
+});
+
+describe("what the cluster goes on with", () => {
+  const settled = (s: Situation): boolean => {
+    const state = s.observation.consul.state?.value;
+    return state !== undefined && isSettled(state, s.observation.consul.peers);
+  };
+  const promoting = situation().state({ phase: "promoting" }).peer("b", { state: "marked" });
+
+  test("is the data of an open primary, or of one whose marker is acknowledged", () => {
+    expect(settled(situation())).toBe(true);
+    expect(settled(promoting)).toBe(true);
+  });
+
+  test.each([
+    ["is being elected", promoting.state({ phase: "electing", primary: null })],
+    ["waits for its marker", promoting.peer("b", { state: "marking" })],
+    ["said so in another epoch", promoting.peer("b", { epoch: 4 })],
+    ["is not known", promoting.consul({ peers: [] })],
+    ["is another than the one that said so", promoting.state({ primary: uuid("c") })],
+  ] as const)("is not that of a node that %s", (_, s) => {
+    expect(settled(s)).toBe(false);
   });
 });
 

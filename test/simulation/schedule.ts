@@ -3,6 +3,7 @@
 import type { Durability } from "./cluster.ts";
 import type { Step, Who } from "./faults.ts";
 import { randomOf, type Random } from "./random.ts";
+import { storyOf } from "./stories.ts";
 
 export type Schedule = {
   readonly seed: number;
@@ -158,18 +159,22 @@ export function scheduleOf(seed: number, nodes: number): Schedule {
     return random.chance(0.2) ? "replica" : random.pick(names);
   };
   const pick = pickerOf(random);
-  const count = random.whole(3, 14);
+  const count = random.whole(1, 12);
   const steps = Array.from({ length: count }, () => {
     const at = Math.round(random.between(FAULTS_FROM_MS, FAULTS_UNTIL_MS));
     return (KINDS[pick()] as Kind)(random, at, who);
   });
+  const stories = random.chance(0.6) ? random.whole(1, 4) : 0;
+  const told = Array.from({ length: stories }, () =>
+    storyOf(random, Math.round(random.between(FAULTS_FROM_MS, FAULTS_UNTIL_MS - 25_000)), names),
+  ).flat();
   // Faults that overlap are where the interesting states are.
   const bursts = random.chance(0.5) ? burst(steps, random) : steps;
   return {
     seed,
     nodes,
     durability: durabilityOf(random, nodes),
-    steps: bursts.toSorted((a, b) => a.at - b.at),
+    steps: [...bursts, ...told].toSorted((a, b) => a.at - b.at),
   };
 }
 

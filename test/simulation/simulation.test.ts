@@ -22,7 +22,9 @@ test("the same seed is the same run, event by event", async () => {
   const runs = [];
   for (let time = 0; time < 2; time++) {
     const lines: string[] = [];
-    const { cluster } = await simulate(scheduleOf(7, 3), (node, line) => lines.push(`${node} ${line}`));
+    const { cluster } = await simulate(scheduleOf(7, 3), (node, line) =>
+      lines.push(`${node} ${line}`),
+    );
     runs.push({ lines, events: cluster.world.events, oks: cluster.clients.oks });
   }
   expect(runs[1]).toEqual(runs[0]);
