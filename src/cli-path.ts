@@ -1,4 +1,4 @@
-// The program's own entry point, for those who start it as a child: .ts in the checkout, .js in the published package.
+// The program's own entry point, for those who start it as a child: .ts in the checkout.
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 

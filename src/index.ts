@@ -31,6 +31,7 @@ export type {
   Report,
   VerbCall,
 } from "./recipe.ts";
+export { hostPort } from "./core/host-port.ts";
 export type { Log } from "./log.ts";
 export type { Supervise, Supervised } from "./runtime/supervisor.ts";
 export type { Tool, ToolSpec } from "./local/toolchain.ts";

@@ -139,6 +139,8 @@ export type Recipe<C, O, A extends { readonly do: string; readonly why?: string 
   /** The recipe's own part of the configuration, below its name. A function keeps zod (10 MB) out of a running agent. */
   readonly schema: ZodType<C> | (() => Promise<ZodType<C>>);
   readonly tools: readonly ToolSpec[];
+  /** Names of the hooks that it runs: others in the configuration are mistakes. */
+  readonly hooks: readonly string[];
   /** Name of the supervised server in JSON output, e.g. "mysqld" → "mysqldPid". */
   readonly serverName: string;
   service(config: C, node: NodeIdentity): Service;

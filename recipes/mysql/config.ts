@@ -9,6 +9,9 @@ const durationMs = z.string().transform((text, context) => {
   context.addIssue({ code: "custom", message: `expected a duration like "5s", got "${text}"` });
   return z.NEVER;
 });
+/** The path of a secret's file; AUTOPILOT_MYSQL_SECRETS_…_FILE names it too. */
+const secretFile = z.string().meta({ file: true });
+
 const port = z.int().min(1).max(65_535);
 
 export const mysqlSchema = z.strictObject({
@@ -20,11 +23,11 @@ export const mysqlSchema = z.strictObject({
   bind: z.string().default("0.0.0.0"),
   /** Files with the cluster's passwords, each mode 0600; equal on all nodes, because a clone copies mysql.user. */
   secrets: z.strictObject({
-    admin: z.string(),
-    replication: z.string(),
-    clone: z.string(),
-    peer: z.string(),
-    app: z.string(),
+    admin: secretFile,
+    replication: secretFile,
+    clone: secretFile,
+    peer: secretFile,
+    app: secretFile,
   }),
   /** Further mysqld options; those that the protocol needs are refused. */
   options: z

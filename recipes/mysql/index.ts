@@ -10,13 +10,14 @@ import { dsn } from "./verbs/dsn.ts";
 import { pause, resume } from "./verbs/pause.ts";
 import { status } from "./verbs/status.ts";
 import { switchover } from "./verbs/switchover.ts";
-import { SERVICE, serviceId, view } from "./view.ts";
+import { SERVICE, serviceId, serviceMeta, view } from "./view.ts";
 
 const mysql: Recipe<MysqlConfig, Observation, Action> = {
   name: "mysql",
   // Loaded only where a configuration is checked: zod would take 10 MB of each agent for months.
   schema: async () => (await import("./config.ts")).mysqlSchema,
   tools: [mysqlSpec],
+  hooks: ["promoted"],
   serverName: "mysqld",
   service: (config: MysqlConfig, node: NodeIdentity): Service => ({
     id: serviceId(node.cluster, node.name),
@@ -24,7 +25,7 @@ const mysql: Recipe<MysqlConfig, Observation, Action> = {
     address: node.host,
     port: config.port,
     tags: [node.cluster],
-    meta: { cluster: node.cluster, node: node.name, agentPort: String(node.httpPort) },
+    meta: serviceMeta(node),
   }),
   start: startReconciler,
   verbs: [status, dsn, switchover, pause, resume],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ClusterView, Kv, LocalNode } from "../../src/index.ts";
 import type { Intent } from "./core/observation.ts";
 import { keysOf } from "./keys.ts";
+import { requireCluster } from "./view.ts";
 import { ensureSecrets, secretFiles } from "./mysqld/secrets.ts";
 
 /** The cluster's passwords, made once below DIR/secrets. */
@@ -29,6 +30,7 @@ export async function beforeStart(kv: Kv, cluster: string): Promise<void> {
 }
 
 export async function stopCluster(kv: Kv, cluster: string): Promise<void> {
+  await requireCluster(kv, cluster);
   const wish: Intent = {
     id: "stop-cluster",
     verb: "stop-cluster",
@@ -55,6 +57,6 @@ export function hints(view: ClusterView): readonly string[] {
     "npx autopilot switchover            # hands over, loses nothing",
     "npx autopilot status --watch        # what every node says",
     "npx autopilot node add              # a fourth node",
-    'mysql "$(npx autopilot dsn)"         # the application\'s address',
+    "npx autopilot dsn                   # mysql://… for your application",
   ];
 }

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { connect as tcp } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { hostPort } from "../../src/index.ts";
 import type { NodeIdentity, Supervise, Supervised, Tool } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Address, Disk, Maker, NewData, Peers, Plan } from "./machine.ts";
@@ -128,7 +129,7 @@ function refused(address: Address): Promise<boolean> {
 
 async function alive({ host, port }: Address): Promise<boolean> {
   try {
-    const answer = await fetch(`http://${host}:${port}/liveness`, {
+    const answer = await fetch(`http://${hostPort(host, port)}/liveness`, {
       signal: AbortSignal.timeout(LIVENESS_TIMEOUT_MS),
     });
     await answer.body?.cancel();

@@ -22,6 +22,7 @@ import { idleMs, observe } from "./observe.ts";
 import { startPulse } from "./pulse.ts";
 import { adminPort, realDisk, realMaker, realPeers } from "./real-machine.ts";
 import { Recorder } from "./recorder.ts";
+import { serviceMeta } from "./view.ts";
 import { Registry } from "./registry.ts";
 
 /** A server that ends sooner than this after its start is started again with a growing pause. */
@@ -89,9 +90,19 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
   disposables.use(startPulse({ ...hands, last: () => last }));
   const since = new Date(clock.wall()).toISOString();
   const record = (o: Observation, actions: readonly Action[]) => {
+    // What Consul remembers of this uuid must not be overwritten before it was compared (S29; found by simulation).
+    if (memory.amnesiac === null) return null;
     const { httpPort: agentPort, controlSocket } = node;
     const ver = memory.flagVer;
     return recordOf(o, actions, { agentPort, controlSocket, pid: process.pid, since, ver });
+  };
+  let announced = "";
+  const announce = (o: Observation): void => {
+    const role = roleOf(o);
+    if (role === announced) return;
+    announced = role;
+    // §4 step 10: how applications find the primary and its replicas through Consul.
+    hands.lease.announce({ tags: [node.cluster, role], meta: serviceMeta(node) });
   };
   return {
     observe: async () => (last = await observe(hands)),
@@ -99,6 +110,7 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
     execute: (action) => execute(hands, action),
     report: (o, actions): Report => {
       says = sentence(actions);
+      announce(o);
       recorder.note(record(o, actions));
       return { says, role: roleOf(o), epoch: epochOf(o) };
     },

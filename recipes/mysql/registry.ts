@@ -37,7 +37,7 @@ const REREAD_EVERY_MS = 500;
 export class Registry implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #end = new AbortController();
-  readonly #watches: Promise<void>[] = [];
+  readonly #watches = new Set<Promise<void>>();
   readonly #loaded = new Set<string>();
   #leader: Leader | null = null;
   #leaderFreeSince: number | null = null;
@@ -89,7 +89,7 @@ export class Registry implements AsyncDisposable {
         this.#parts.wake();
       },
     });
-    this.#watches.push(watching);
+    this.#keep(watching);
   }
 
   /** Our own write of `leader`, a read of it, or what its watch brought. */
@@ -168,7 +168,7 @@ export class Registry implements AsyncDisposable {
         }
       }
     };
-    this.#watches.push(reread());
+    this.#keep(reread());
   }
 
   /** One consistent read of `state`; false when Consul does not answer it. */
@@ -226,7 +226,7 @@ export class Registry implements AsyncDisposable {
         this.#error = messageOf(error);
       },
     });
-    this.#watches.push(watching);
+    this.#keep(watching);
   }
 
   /** Reads all node records when the last read is older than `maxAgeMs`. A failure leaves what was read before. */
@@ -293,6 +293,12 @@ export class Registry implements AsyncDisposable {
       intents: this.#intents,
       paused: this.#paused,
     };
+  }
+
+  /** To be waited for at the end; one that ended by itself is forgotten. */
+  #keep(watching: Promise<void>): void {
+    this.#watches.add(watching);
+    void watching.finally(() => this.#watches.delete(watching));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

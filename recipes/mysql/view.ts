@@ -1,6 +1,12 @@
 // The cluster as an operator sees it, from Consul alone: one row per node name, its newest uuid (DESIGN: `status`).
 // Works without any agent: what a node last said, and how long ago, is still the truth about what is known.
-import type { ClusterView, Directory, Kv } from "../../src/index.ts";
+import {
+  UnavailableError,
+  type ClusterView,
+  type Directory,
+  type Kv,
+  type NodeIdentity,
+} from "../../src/index.ts";
 import type { Intent, LeaderValue, NodeRecord, State } from "./core/observation.ts";
 import { keysOf, parseIntent, parseLeader, parseNode, parseState } from "./keys.ts";
 
@@ -23,6 +29,10 @@ export const SERVICE = "mysql";
 
 export function serviceId(cluster: string, node: string): string {
   return `${SERVICE}-${cluster}-${node}`;
+}
+
+export function serviceMeta(node: NodeIdentity): Readonly<Record<string, string>> {
+  return { cluster: node.cluster, node: node.name, agentPort: String(node.httpPort) };
 }
 
 /** Epochs that `status` shows. */
@@ -59,6 +69,17 @@ export async function see(
       .toSorted((a, b) => b.epoch - a.epoch)
       .slice(0, HISTORY_SHOWN),
   };
+}
+
+/** For verbs: a cluster that nobody has founded and no node has reported to is a mistyped name. */
+export async function requireCluster(kv: Kv, cluster: string): Promise<void> {
+  const keys = keysOf(cluster);
+  if ((await kv.get(keys.initialize)) !== null || (await kv.list(keys.nodes)).length > 0) return;
+  const names = (await kv.list("autopilot/")).map((entry) => entry.key.split("/")[1] ?? "");
+  const known = [...new Set(names)].filter((name) => name !== cluster).join(", ");
+  throw new UnavailableError("AP_CLUSTER_NOT_FOUND", `no cluster ${cluster} at this Consul`, {
+    hint: known === "" ? "it knows none" : `it knows: ${known}; name one with --cluster`,
+  });
 }
 
 /** A node whose check does not pass: its record is what it said last, not what it is. */

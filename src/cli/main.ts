@@ -6,6 +6,7 @@ import { printError } from "./print-error.ts";
 
 /** Never throws. */
 export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on("error", readerGone);
   try {
     if (argv[0] === "run" && !argv.includes("--help") && !argv.includes("-h"))
       return await runAgent(argv.slice(1));
@@ -14,6 +15,15 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return printError(error, { json: argv.includes("--json") });
   }
+}
+
+/**
+ * Whoever read our output is gone (`| head`, a closed terminal): a verb ends; what runs something stops it well, as
+ * after SIGTERM, and goes on writing into nothing.
+ */
+function readerGone(): void {
+  if (process.listenerCount("SIGTERM") === 0) process.exit(0);
+  process.emit("SIGTERM", "SIGTERM");
 }
 
 async function runAgent(args: readonly string[]): Promise<number> {

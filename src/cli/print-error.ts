@@ -1,5 +1,6 @@
 // How an error looks to whoever typed the command: one line with what, why, hint and code; listed problems and reasons
 // below it; the same as one JSON object for programs. On stderr: stdout belongs to the verb's result.
+import { ERROR_CODES } from "../error-codes.ts";
 import { AutopilotError, ConfigError, RefusedError, messageOf } from "../errors.ts";
 
 // What a shell makes of SIGINT.
@@ -33,8 +34,19 @@ type Told = {
   readonly accept?: string | null;
 };
 
+const REFUSALS = ["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR"];
+
+/** A file or directory that the system does not let us write is the user's to mend, wherever it was noticed. */
+function refusedBySystem(error: unknown): { hint: string; exitCode: number } | null {
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === undefined || path === undefined || !REFUSALS.includes(code)) return null;
+  return { hint: ERROR_CODES.AP_DATADIR_UNWRITABLE.hint, exitCode: 78 };
+}
+
 function describe(error: unknown): Told {
   const why = messageOf(error);
+  const refused = refusedBySystem(error);
+  if (refused !== null) return { code: "AP_DATADIR_UNWRITABLE", why, ...refused };
   if (!(error instanceof AutopilotError))
     return { code: "AP_BUG_INVARIANT", why, hint: "report it, please", exitCode: OUR_BUG };
   const { code, hint, exitCode } = error;

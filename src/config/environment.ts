@@ -32,6 +32,8 @@ export function overridesFrom(env: NodeJS.ProcessEnv, shape: Shape): Overrides {
     const fromFile = leaves.get(variable.replace(/_FILE$/, ""));
     if (direct !== undefined) {
       values.push({ path: direct.path, variable, value: coerce(text, direct) });
+    } else if (fromFile?.shape.isFile === true) {
+      values.push({ path: fromFile.path, variable, value: text });
     } else if (fromFile !== undefined) {
       const read = readSecret(text);
       if (read.ok)

@@ -18,7 +18,7 @@ export const DEFAULT_RECIPE = "mysql";
 export const loadRecipe: LoadRecipe = async (name) => {
   // The name becomes part of a path.
   if (!/^[a-z][a-z0-9-]*$/.test(name)) throw noRecipe(name);
-  // .ts in the checkout, .js in the published package.
+  // .ts in the checkout.
   const file = new URL(`../../recipes/${name}/index${extname(import.meta.url)}`, import.meta.url);
   if (!existsSync(file)) throw noRecipe(name);
   const module = (await import(file.href)) as { readonly default: AnyRecipe };

@@ -35,7 +35,9 @@ type Tree = Record<string, unknown>;
 export async function loadConfig(file: string, sources: Sources): Promise<Loaded> {
   const written = readTree(file);
   const { recipe, problems: unknown } = await recipeOf(written, sources);
-  const schema = schemaWith(recipe && { name: recipe.name, schema: await schemaOf(recipe) });
+  const schema = schemaWith(
+    recipe && { name: recipe.name, schema: await schemaOf(recipe), hooks: recipe.hooks },
+  );
   const shape = shapeOf(schema);
   const { values: overrides, problems: misread } = overridesFrom(sources.env, shape);
   const tree = structuredClone(written);

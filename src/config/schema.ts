@@ -71,8 +71,18 @@ export type Config = z.output<typeof framework>;
 
 /** The whole file's schema: ours, and the recipe's section below its name. */
 export function schemaWith(
-  section: { readonly name: string; readonly schema: ZodType } | null,
+  section: {
+    readonly name: string;
+    readonly schema: ZodType;
+    readonly hooks: readonly string[];
+  } | null,
 ): ZodType {
   if (section === null) return z.looseObject(frameworkShape);
-  return z.strictObject({ ...frameworkShape, [section.name]: section.schema.prefault({}) });
+  // Only the hooks that the recipe runs: a mistyped one would never run, and nobody would know.
+  const hooks = Object.fromEntries(section.hooks.map((known) => [known, hook.optional()]));
+  return z.strictObject({
+    ...frameworkShape,
+    hooks: z.strictObject(hooks).prefault({}),
+    [section.name]: section.schema.prefault({}),
+  });
 }

@@ -7,6 +7,8 @@ export type Shape = {
   readonly types: readonly string[];
   /** Default as it would be written in the file; undefined: none. */
   readonly fallback: unknown;
+  /** The value is itself the path of a file (`.meta({ file: true })`): X_FILE names it and is never read. */
+  readonly isFile: boolean;
   /** Known keys, for an object that names them; null for values, lists and maps. */
   readonly keys: ReadonlyMap<string, Shape> | null;
   /** For a map with free keys: what each of its values looks like. */
@@ -16,6 +18,7 @@ export type Shape = {
 type JsonSchema = {
   readonly type?: string | readonly string[];
   readonly default?: unknown;
+  readonly file?: boolean;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
 };
@@ -31,6 +34,7 @@ function convert(json: JsonSchema): Shape {
   return {
     types,
     fallback: json.default,
+    isFile: json.file === true,
     keys:
       properties === undefined
         ? null

@@ -1,6 +1,14 @@
 // Asks a process of a local cluster over its unix socket: JSON over HTTP, as json-server.ts answers it.
 import { request } from "node:http";
-import { RefusedError, UnavailableError } from "../errors.ts";
+import type { ErrorCode } from "../error-codes.ts";
+import {
+  ConfigError,
+  ConflictError,
+  RefusedError,
+  UnavailableError,
+  UsageError,
+  type AutopilotError,
+} from "../errors.ts";
 
 export type Question = {
   readonly socket: string;
@@ -20,9 +28,29 @@ export async function ask<T>(question: Question): Promise<T> {
     question.signal?.throwIfAborted();
     throw new UnavailableError("AP_CONTROL_UNREACHABLE", question.socket, { cause: error });
   });
-  const body = JSON.parse(text) as T & { readonly error?: string };
-  if (status >= 400) throw new RefusedError("AP_VERB_FAILED", body.error ?? `status ${status}`);
+  const body = JSON.parse(text) as T & Partial<Refusal>;
+  if (status >= 400) throw refusal(status, body);
   return body;
+}
+
+type Refusal = {
+  readonly error: string;
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly exitCode: number;
+};
+
+/** The error of the other process, with its code, hint and exit code. */
+function refusal(status: number, told: Partial<Refusal>): AutopilotError {
+  const why = told.error ?? `status ${status}`;
+  const { code = "AP_VERB_FAILED", exitCode } = told;
+  const detail = told.hint === undefined ? {} : { hint: told.hint };
+  const kinds = [UsageError, UnavailableError, ConflictError, ConfigError];
+  for (const Kind of kinds) {
+    const error = new Kind(code, why, detail);
+    if (error.exitCode === exitCode) return error;
+  }
+  return new RefusedError(code, why, detail);
 }
 
 function exchange(question: Question): Promise<{ status: number; text: string }> {

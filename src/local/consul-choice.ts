@@ -33,8 +33,15 @@ export async function startConsul(
     await waitFor(parts);
     return { [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  const agent = makeSupervise({ clock, log: parts.log })({ name: "embedded Consul" });
   const logFile = join(dir, "consul.log");
+  let stopping = false;
+  const agent = makeSupervise({ clock, log: parts.log })({
+    name: "embedded Consul",
+    onExit: ({ says }) => {
+      // Nobody else would tell: the nodes go on by failsafe, and the next failure would find no Consul.
+      if (!stopping) parts.log.error(`the embedded Consul ended: ${says}; read ${logFile}`);
+    },
+  });
   const started = await agent.start({
     argv: [process.execPath, CLI, "dev-agent", "--port", portOf(cluster), "--file", fileOf(dir)],
     allEnv: true,
@@ -49,7 +56,10 @@ export async function startConsul(
     throw error;
   }
   return {
-    [Symbol.asyncDispose]: () => agent.stop({ termFirst: true, graceMs: STOP_WITHIN_MS }),
+    [Symbol.asyncDispose]: () => {
+      stopping = true;
+      return agent.stop({ termFirst: true, graceMs: STOP_WITHIN_MS });
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 // What `up` watches while the cluster runs: what each agent tells, for the table and the stream of events, and the
 // recipe's view of the whole cluster, until it is ready.
-import { UnavailableError } from "../errors.ts";
+import { UnavailableError, messageOf } from "../errors.ts";
 import type { Directory, Kv } from "../ports.ts";
 import type { ClusterView, LocalNode } from "../recipe.ts";
 import type { AnyRecipe } from "../config/load-recipe.ts";
@@ -37,6 +37,9 @@ export class NodeTable {
       if (event.type !== "says") return;
       const role = event.facts["role"];
       this.set(node, { role: typeof role === "string" ? role : "", says: event.what });
+    }).catch((error: unknown) => {
+      // The cluster runs on without this row; the agent's own log has everything.
+      this.set(node, { role: "unknown", says: `its events cannot be read: ${messageOf(error)}` });
     });
   }
 

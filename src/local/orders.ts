@@ -44,7 +44,10 @@ async function answer(takers: OrderTakers, request: JsonRequest): Promise<Answer
         return [404, { error: `no ${request.method} ${request.path}` }];
     }
   } catch (error) {
-    if (error instanceof AutopilotError) return [409, { error: messageOf(error) }];
+    if (error instanceof AutopilotError) {
+      const { code, hint, exitCode } = error;
+      return [409, { error: messageOf(error), code, hint, exitCode }];
+    }
     throw error;
   }
 }

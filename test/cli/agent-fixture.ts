@@ -54,6 +54,7 @@ const recipe = {
   name: "sleeper",
   schema: z.strictObject({}),
   tools: [],
+  hooks: [],
   serverName: "sleep",
   start,
   service: (_: unknown, node: { name: string; host: string }) => ({

@@ -13,10 +13,15 @@ const schema = z.strictObject({
   acks: z.int().default(1),
   tls: z.boolean().default(true),
   adminPassword: z.string().optional(),
+  secrets: z.strictObject({ admin: z.string().meta({ file: true }).optional() }).prefault({}),
   hosts: z.array(z.string()).default([]),
   durability: z.strictObject({ aloneAfter: durationMs.prefault("5s") }).prefault({}),
 });
-const recipe = { name: "mysql", schema: () => Promise.resolve(schema) } as unknown as AnyRecipe;
+const recipe = {
+  name: "mysql",
+  schema: () => Promise.resolve(schema),
+  hooks: ["promoted"],
+} as unknown as AnyRecipe;
 const loadRecipe = (name: string): Promise<AnyRecipe> => {
   if (name === "mysql") return Promise.resolve(recipe);
   const problems = [`recipe: no recipe is called "${name}"`];
@@ -73,6 +78,7 @@ describe("a configuration", () => {
     });
     expect(config.node).toMatchObject({ name: "mysql-9", httpPort: 9000 });
     expect(section).toEqual({
+      secrets: {},
       port: 3306,
       acks: 1,
       tls: false,
@@ -95,7 +101,22 @@ describe("a configuration", () => {
   });
 });
 
+describe("a value that is itself the path of a file", () => {
+  test("is named by X_FILE too, and the file is never read", async () => {
+    const secret = join(dir, "admin");
+    writeFileSync(secret, "geheim\n");
+    const loaded = await load(GOOD, { AUTOPILOT_MYSQL_SECRETS_ADMIN_FILE: secret });
+    expect(loaded.section).toMatchObject({ secrets: { admin: secret } });
+    expect(JSON.stringify(loaded)).not.toContain("geheim");
+  });
+});
+
 describe("a wrong configuration", () => {
+  test("names a hook that the recipe does not run", async () => {
+    const told = await problems(GOOD.replace("promoted", "promotd"));
+    expect(told).toEqual(["hooks.promotd: unknown key, did you mean promoted?"]);
+  });
+
   test("tells all problems at once, each with its path", async () => {
     const text = `{
       recipe: "mysql",

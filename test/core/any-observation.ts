@@ -345,6 +345,7 @@ const STORIES: readonly Situation[] = [
   founder,
   founder.consul({ leader: { index: 1, session: "session-a", value: null } }),
   founder.datadir({ kind: "ready", bootstrap: "77777777-0000-4000-8000-000000007777" }),
+  three.serverDown().datadir({ bootstrap: "77777777-0000-4000-8000-000000007777" }),
 ];
 
 /** Takes each field of `from` where the dice say so. */

@@ -1,11 +1,6 @@
 // Election and promotion by this node (PROTOCOL §4 steps 0–8).
 import { describe, expect, test } from "vitest";
-import {
-  beCandidate,
-  describe as told,
-  endGhost,
-  tryElection,
-} from "../../recipes/mysql/core/electing.ts";
+import { beCandidate, endGhost, tryElection } from "../../recipes/mysql/core/electing.ts";
 import { PROMISES_WITHIN_MS } from "../../recipes/mysql/core/policy.ts";
 import {
   deeds,
@@ -204,13 +199,4 @@ describe("a lock in the hand of a node whose server is down", () => {
       .lockHeldBy("a");
     expect(deeds(up.decides())).toEqual(["elect"]);
   });
-});
-
-test("a state in words", () => {
-  const { observation } = situation();
-  const state = observation.consul.state?.value;
-  if (state === undefined) throw new Error("no state");
-  expect(told(observation, state)).toBe("epoch 5: b is primary");
-  expect(told(observation, { ...state, primary: uuid("e") })).toBe("epoch 5: eeeeeeee is primary");
-  expect(told(observation, { ...state, primary: null })).toBe("epoch 5: electing");
 });

@@ -81,7 +81,7 @@ export function happen(cluster: Cluster, step: Step): void {
     case "consul":
       return consul(cluster, step.how, step.ms);
     case "lose-sessions":
-      for (const session of [...cluster.consul.state.sessions.keys()])
+      for (const session of Array.from(cluster.consul.state.sessions.keys()))
         cluster.consul.now(() => destroySession(cluster.consul, session));
       return;
     case "restore-consul":
@@ -93,7 +93,8 @@ export function happen(cluster: Cluster, step: Step): void {
     case "switchover":
       return switchover(cluster, step.to);
     case "add-node":
-      if (cluster.nodes.length < cluster.options.nodes + 2) cluster.addNode().start();
+      if (cluster.nodes.length < cluster.options.nodes + 2 && !cluster.judge.consulLied)
+        cluster.addNode().start();
       return;
   }
 }
@@ -219,8 +220,9 @@ function consul(cluster: Cluster, how: Extract<Step, { do: "consul" }>["how"], m
 export function mayLose(cluster: Cluster, node: SimNode): boolean {
   const { state } = cluster.judge;
   const uuid = node.parts.machine.data?.uuid ?? null;
-  if (uuid === null) return true;
-  if (state === null || state.epoch === 0) return false;
+  if (uuid === null) return !cluster.judge.consulLied;
+  // An empty node founds a new cluster in an emptied Consul: two faults at once, and a person's business.
+  if (state === null || state.epoch === 0 || cluster.judge.consulLied) return false;
   const others = state.voters.filter((v) => v !== uuid);
   const whole = others.every((v) =>
     cluster.nodes.some((n) => !n.removed && n.parts.machine.data?.uuid === v),

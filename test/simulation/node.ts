@@ -220,8 +220,8 @@ export class SimNode {
         ? quiet
         : (msg: string, fields?: Readonly<Record<string, unknown>>) => {
             const err = fields?.["err"];
-            const why = fields?.["why"] ?? (err instanceof Error ? err.message : "");
-            say(this.name, `${msg} ${String(why)}`);
+            const why = err instanceof Error ? err.message : JSON.stringify(fields?.["why"] ?? "");
+            say(this.name, `${msg} ${why}`);
           };
     const log: RootLog = {
       error: loud,

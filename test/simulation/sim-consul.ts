@@ -124,7 +124,7 @@ export class SimConsul {
         const value = entry === undefined ? null : this.entry(entry);
         this.onKey(key, value?.value ?? null, value?.session ?? null);
       }
-      for (const parked of [...this.#parked])
+      for (const parked of Array.from(this.#parked))
         for (const key of change.keys)
           if (key.startsWith(parked.prefix)) {
             this.#parked.delete(parked);
@@ -167,9 +167,9 @@ export class SimConsul {
   /** All sessions and checks gone, keys kept: a single server that was restarted. */
   restarted(): void {
     const { state, world } = this;
-    for (const id of [...state.sessions.keys()])
+    for (const id of Array.from(state.sessions.keys()))
       write(state, (index) => endSession(state, index, id, world.now));
-    for (const service of [...state.services.values()])
+    for (const service of Array.from(state.services.values()))
       if (service.id !== "consul")
         write(state, (index) => removeService(state, index, NODE, service.id, world.now));
     this.#settle();
@@ -187,7 +187,8 @@ export class SimConsul {
     if (old === undefined) return;
     this.restarted();
     write(state, (index) => {
-      for (const key of [...state.kv.keys()]) if (!old.has(key)) putEntry(state, index, key, null);
+      for (const key of Array.from(state.kv.keys()))
+        if (!old.has(key)) putEntry(state, index, key, null);
       for (const [key, entry] of old) {
         // As Consul restores: each entry under its old index.
         putEntry(state, index, key, { ...entry, value: Buffer.from(entry.value), session: null });

@@ -153,7 +153,7 @@ export class SimServer {
       world.after(net.latency(), null, session.lost);
     }
     this.sessions.clear();
-    for (const told of [...this.onEnd]) told();
+    for (const told of this.onEnd) told();
     this.onEnd.clear();
   }
 

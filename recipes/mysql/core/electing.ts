@@ -5,7 +5,7 @@ import { backOffMs, electAfterMs, judge, lacking, mayNotElect } from "./candidat
 import { contains, gtidSet } from "./gtid.ts";
 import type { Observation, State } from "./observation.ts";
 import { FRESH_MS, PROMISES_WITHIN_MS } from "./policy.ts";
-import { holdsLock, isCandidate, short } from "./state.ts";
+import { holdsLock, isCandidate } from "./state.ts";
 
 /** Steps 0–2: nobody holds the lock, or we hold it and no epoch is ours yet. */
 export function tryElection(o: Observation): readonly Action[] | null {
@@ -102,11 +102,4 @@ function drain(o: Observation, left: string): readonly Action[] {
   if (o.progressAt !== null && o.now - o.progressAt >= NO_PROGRESS_MS)
     return giveUp("the applier makes no progress: another holder may");
   return hold(`electing: applying ${left.length > 80 ? `${left.slice(0, 80)}…` : left}`);
-}
-
-/** For people: who is what in this state. */
-export function describe(o: Observation, state: State): string {
-  if (state.primary === null) return `epoch ${state.epoch}: electing`;
-  const peer = o.consul.peers.find((p) => p.uuid === state.primary);
-  return `epoch ${state.epoch}: ${peer?.node ?? short(state.primary)} is primary`;
 }

@@ -1,10 +1,10 @@
 // `autopilot dsn [--role primary|replica]`: how an application connects now. The password comes from the secret's file
 // of a local cluster; elsewhere the DSN is printed without it, because Consul never holds a secret.
 import { join } from "node:path";
-import { UnavailableError, UsageError, type RecipeVerb } from "../../../src/index.ts";
+import { UnavailableError, UsageError, hostPort, type RecipeVerb } from "../../../src/index.ts";
 import { APP } from "../app-account.ts";
 import { readSecrets, secretFiles } from "../mysqld/secrets.ts";
-import { primaryOf, see } from "../view.ts";
+import { primaryOf, requireCluster, see } from "../view.ts";
 
 export const dsn: RecipeVerb = {
   name: "dsn",
@@ -15,6 +15,7 @@ export const dsn: RecipeVerb = {
     const role = options["role"] ?? "primary";
     if (role !== "primary" && role !== "replica")
       throw new UsageError("AP_USAGE", `--role is primary or replica, not ${String(role)}`);
+    await requireCluster(call.kv, cluster);
     const seen = await see(call, cluster);
     const node = role === "primary" ? primaryOf(seen) : seen.rows.find((r) => r.role === "replica");
     if (node == null)
@@ -23,7 +24,7 @@ export const dsn: RecipeVerb = {
       });
     const secret = dir === null ? null : (await readSecrets(secretFiles(join(dir, "secrets")))).app;
     const user = secret === null ? APP.user : `${APP.user}:${encodeURIComponent(secret)}`;
-    const url = `mysql://${user}@${node.host}:${node.port}/${APP.database}`;
+    const url = `mysql://${user}@${hostPort(node.host, node.port)}/${APP.database}`;
     print(json ? JSON.stringify({ dsn: url, node: node.node, role }) : url);
     return 0;
   },

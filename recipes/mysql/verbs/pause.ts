@@ -2,6 +2,7 @@
 // A primary that fails stays failed until somebody resumes: said loudly, because that is what it costs.
 import type { RecipeVerb, VerbCall } from "../../../src/index.ts";
 import { keysOf } from "../keys.ts";
+import { requireCluster } from "../view.ts";
 
 const options = {};
 
@@ -10,6 +11,7 @@ export const pause: RecipeVerb = {
   summary: "the cluster decides nothing by itself until `resume`: no failover",
   options,
   run: async ({ kv, cluster, print, json }: VerbCall) => {
+    await requireCluster(kv, cluster);
     const value = JSON.stringify({
       at: new Date().toISOString(),
       by: process.env["USER"] ?? "operator",
@@ -29,6 +31,7 @@ export const resume: RecipeVerb = {
   summary: "the cluster decides by itself again",
   options,
   run: async ({ kv, cluster, print, json }: VerbCall) => {
+    await requireCluster(kv, cluster);
     await kv.commit([{ do: "delete", key: keysOf(cluster).pause }]);
     print(json ? JSON.stringify({ paused: false }) : "resumed");
     return 0;

@@ -1,7 +1,7 @@
 // `autopilot status`: the cluster in one table, or the JSON of the contract; --watch follows it by blocking query.
-import type { RecipeVerb, VerbCall } from "../../../src/index.ts";
+import { hostPort, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
 import { keysOf } from "../keys.ts";
-import { primaryOf, see, type Row, type Seen } from "../view.ts";
+import { primaryOf, requireCluster, see, type Row, type Seen } from "../view.ts";
 import { paint, table } from "./table.ts";
 
 /** The `status --json` contract. */
@@ -60,7 +60,7 @@ export function statusTable(cluster: string, seen: Seen): string {
     r.node,
     paintRole(r),
     r.voter ? "voter" : "",
-    `${r.host}:${r.port}`,
+    hostPort(r.host, r.port),
     r.lagSeconds === null ? "-" : `${r.lagSeconds} s`,
     r.says,
   ]);
@@ -77,6 +77,7 @@ function paintRole({ role }: Row): string {
 }
 
 async function run(call: VerbCall): Promise<number> {
+  await requireCluster(call.kv, call.cluster);
   const show = async (): Promise<Seen> => {
     const seen = await see(call, call.cluster);
     if (call.json) call.print(JSON.stringify(statusJson(call.cluster, seen)));

@@ -9,7 +9,7 @@ import {
 } from "../../../src/index.ts";
 import type { Intent } from "../core/observation.ts";
 import { keysOf, parseIntent } from "../keys.ts";
-import { primaryOf, see } from "../view.ts";
+import { primaryOf, requireCluster, see } from "../view.ts";
 
 /** Drain 3 s, catching up 3 s, the election's own 10 s, and some air. */
 const OUTCOME_WITHIN_MS = 30_000;
@@ -17,6 +17,7 @@ const OUTCOME_WITHIN_MS = 30_000;
 async function run(call: VerbCall): Promise<number> {
   const { kv, cluster, clock } = call;
   const keys = keysOf(cluster);
+  await requireCluster(kv, cluster);
   const before = await see(call, cluster);
   const from = primaryOf(before);
   if (from === null || before.state === null)

@@ -142,8 +142,9 @@ export function createAgentServer(
   return { server, stop };
 }
 
-function urlOf(request: IncomingMessage): URL {
-  return new URL(request.url ?? "/", "http://localhost");
+/** Never throws: a target such as "//" is a path to nowhere, not a host. */
+function urlOf({ url = "/" }: IncomingMessage): URL {
+  return new URL(`http://localhost${url.startsWith("/") ? url : "/"}`);
 }
 
 function now(): number {

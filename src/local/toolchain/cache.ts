@@ -6,10 +6,10 @@
 //   mysql-9.7.lock             who is making it (lock.ts); the others wait for the result
 //
 // A prefix is never changed after its rename, and one that is in use is never replaced unless it cannot start.
+import { cacheDir } from "../../cache-dir.ts";
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { isRunning } from "./lock.ts";
 
 // Retries: a killed maker's `dpkg -x` may still be writing into what is being removed.
@@ -35,11 +35,7 @@ type Completion = {
 
 /** `$XDG_CACHE_HOME/autopilot/toolchain`, or the same below ~/.cache. */
 export function defaultCacheDir(env: NodeJS.ProcessEnv): string {
-  const xdg = env["XDG_CACHE_HOME"];
-  // The XDG specification: relative values are to be ignored.
-  const caches =
-    xdg !== undefined && isAbsolute(xdg) ? xdg : join(env["HOME"] || homedir(), ".cache");
-  return join(caches, "autopilot", "toolchain");
+  return join(cacheDir(env), "toolchain");
 }
 
 export function placeOf(tool: { name: string; version: string }, root: string): Place {
