@@ -2,13 +2,15 @@
 // cores, and a test that starves another measures nothing.
 import { defineConfig } from "vitest/config";
 
-const pure = ["core", "config", "drills", "simulation"];
+const pure = ["core", "config", "drills"];
 const real = ["toolchain", "contract", "mysqld", "runtime", "cli", "cluster"];
 /** They mostly wait for time-outs of sessions, side by side. */
 const waiting = ["contract"];
 
 /** Real servers start, clone and shut down in seconds; a minute says that something hangs. */
 const REAL_TIMEOUT_MS = 60_000;
+/** Hundreds of virtual seconds of whole clusters: 10 s on an idle core, much more on a shared one. */
+const SIMULATION_TIMEOUT_MS = 180_000;
 
 export default defineConfig({
   test: {
@@ -18,6 +20,13 @@ export default defineConfig({
       ...pure.map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000 },
       })),
+      {
+        test: {
+          name: "simulation",
+          include: ["test/simulation/**/*.test.ts"],
+          testTimeout: SIMULATION_TIMEOUT_MS,
+        },
+      },
       { test: { name: "house", include: ["test/*.test.ts"] } },
       ...real.map((name) => ({
         test: {

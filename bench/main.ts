@@ -76,3 +76,10 @@ const machine = {
 };
 process.stdout.write(`${JSON.stringify({ at: new Date(), machine, ...results }, null, 2)}\n`);
 for (const row of rowsOf(results)) progress(row);
+
+/** A round that lost, doubled or invented a write, or saw two nodes acknowledge: a figure of it is worth nothing. */
+function anyFailed(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return ("ok" in value && value.ok === false) || Object.values(value).some(anyFailed);
+}
+process.exitCode = anyFailed(results) ? 1 : 0;

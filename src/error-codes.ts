@@ -80,7 +80,7 @@ const table = {
   },
   AP_OUTCOME_TIMEOUT: {
     means: "The recorded wish had no outcome within the limit.",
-    hint: "`autopilot status` says what each node waits for; the wish expires by itself",
+    hint: "`autopilot status` says what each node waits for; the wish was taken back",
   },
   AP_PORT_IN_USE: {
     means: "A port that the node needs is taken.",
@@ -92,7 +92,7 @@ const table = {
   },
   AP_SECRET_UNREADABLE: {
     means: "A secret's file cannot be read, is empty, or others may read it.",
-    hint: "check the path; secrets need mode 0600",
+    hint: "check the path; nobody else may read a secret (mode 0600)",
   },
   AP_SPAWN_FAILED: {
     means: "A program could not be started.",

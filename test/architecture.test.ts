@@ -1,4 +1,4 @@
-// The rules of DESIGN.md §2, each over all sources, and each on a made-up source that breaks it: a check that cannot
+// The rules of ARCHITECTURE.md, each over all sources, and each on a made-up source that breaks it: a check that cannot
 // fail is no check.
 import { basename } from "node:path";
 import { describe, expect, test } from "vitest";

@@ -1,5 +1,5 @@
 // The key layout of one cluster in Consul (PROTOCOL §1), and how each value is written and read.
-// A value that does not parse is treated as absent and said once: nobody but us writes here.
+// A value that does not parse counts as absent: nobody but us writes here.
 import type { KvEntry } from "../../src/index.ts";
 import { parseGtidSet } from "./core/gtid.ts";
 import type {

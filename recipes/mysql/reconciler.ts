@@ -1,7 +1,7 @@
 // One node of the MySQL recipe: wires registry, server, pulse and executors into the triple that the loop runs.
 import { randomUUID } from "node:crypto";
 import type { RecipeContext, Reconciler, Report, Supervise, Supervised } from "../../src/index.ts";
-import { messageOf } from "../../src/index.ts";
+import { ConfigError, messageOf } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Action } from "./core/action.ts";
 import { decide } from "./core/decide.ts";
@@ -42,6 +42,10 @@ export async function startReconciler(
   context: RecipeContext<MysqlConfig>,
 ): Promise<Reconciler<Observation, Action>> {
   const { node, config, log } = context;
+  if ([config.port, adminPort(config)].includes(node.httpPort)) {
+    const problems = [`node.httpPort: ${node.httpPort} is a port of mysqld`];
+    throw new ConfigError("AP_CONFIG_INVALID", "two servers on one port", { problems });
+  }
   const secrets = await readSecrets(config.secrets);
   for (const secret of Object.values(secrets)) log.redact(secret);
   const tool = context.tools.get("mysql");

@@ -1,4 +1,4 @@
-// The cluster as an operator sees it, from Consul alone: one row per node name, its newest uuid (DESIGN: `status`).
+// The cluster as an operator sees it, from Consul alone: one row per node name, its newest uuid (`autopilot status`).
 // Works without any agent: what a node last said, and how long ago, is still the truth about what is known.
 import {
   UnavailableError,
@@ -28,7 +28,8 @@ export type HistoryEntry = { readonly epoch: number; readonly node: string; read
 export const SERVICE = "mysql";
 
 export function serviceId(cluster: string, node: string): string {
-  return `${SERVICE}-${cluster}-${node}`;
+  // Names have dashes, never dots: with dashes two clusters could give the same id.
+  return `${SERVICE}.${cluster}.${node}`;
 }
 
 export function serviceMeta(node: NodeIdentity): Readonly<Record<string, string>> {

@@ -205,7 +205,7 @@ describe("a replica in good order", () => {
 
   test("does nothing and says so", () => {
     expect(deeds(follows(replica))).toEqual(["hold"]);
-    expect(says(follows(replica))).toBe("hold: replica at epoch 5, voter, following, 0 s behind");
+    expect(says(follows(replica))).toBe("hold: replica at epoch 5, voter, following");
   });
 
   test("starts an applier that stopped without an error, and holds for a person where it has one", () => {

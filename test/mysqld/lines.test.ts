@@ -1,5 +1,6 @@
 // Our connections to one mysqld: every question has a limit, a lost line comes back, no error carries a password, and a
 // user's global settings do not change what our statements mean.
+import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sqlErrno, type Sql } from "../../recipes/mysql/mysqld/connection.ts";
@@ -23,6 +24,11 @@ afterAll(async () => {
   await servers[Symbol.asyncDispose]();
 });
 
+/** The process state of proc(5): "T" is stopped. */
+function stateOf(pid: number): string {
+  return /^State:\s*(\S)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
+}
+
 const address = (): { host: "127.0.0.1"; port: number } => ({
   host: "127.0.0.1",
   port: server.port,
@@ -32,6 +38,8 @@ describe("a mysqld that stands still", () => {
   test("is a timeout, and the lines are back when it goes on", async () => {
     process.kill(server.pid(), "SIGSTOP");
     try {
+      // A signal is not at once: what is asked before it takes effect may still be answered.
+      await until("it stands still", async () => stateOf(server.pid()) === "T");
       const asked = [
         mysqld.probe(false),
         mysqld.receiver(),

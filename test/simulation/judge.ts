@@ -117,6 +117,22 @@ export class Judge implements Witness {
       );
   }
 
+  /** I10, before anything is committed: the published primary waits for at least k, and only V can acknowledge. */
+  armed(server: SimServer): void {
+    const { state } = this;
+    if (state === null || this.consulLied || state.primary !== server.data.uuid) return;
+    if (this.epochOf(server) !== state.epoch || state.acks === 0 || server.superReadOnly) return;
+    const { enabled, waitFor } = server.semi;
+    if (!enabled || waitFor < state.acks)
+      this.broken("I10", `${server.host} waits for ${enabled ? waitFor : 0}, k is ${state.acks}`);
+    for (const [uuid, stream] of server.dumps)
+      if (stream.semi && stream.alive && !state.voters.includes(uuid))
+        this.broken(
+          "I4",
+          `${stream.replica.host} may acknowledge to ${server.host} and is not in V`,
+        );
+  }
+
   acknowledging({ source, replica }: Stream): void {
     // From the moment its set is published; what it acknowledges between the promise and the look is in that set.
     const promised = this.#promised.get(replica.data.uuid) ?? 0;
@@ -192,6 +208,8 @@ export class Judge implements Witness {
         Math.max(next.epoch, this.#published.get(next.primary) ?? 0),
       );
     if (before === null || this.consulLied) return;
+    const primary = next.primary === null ? null : this.known.serverOf(next.primary);
+    if (primary !== null) this.armed(primary);
     if (next.ver !== before.ver + 1) this.broken("I1", `state.ver ${before.ver} → ${next.ver}`);
     const same = next.epoch === before.epoch;
     if (!same && next.epoch !== before.epoch + 1)

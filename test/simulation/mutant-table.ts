@@ -1,5 +1,5 @@
 // The protocol's rules as the code has them, each with the edit that removes it, and a seed whose schedule then breaks an
-// invariant (found by `npm run sim:mutants`). Names as in shared/model/protocol.py where the rule is one of its.
+// invariant (found by `npm run sim:mutants`). Names as in test/model/protocol.py where the rule is one of its.
 
 export type Edit = { readonly file: string; readonly text: string; readonly instead: string };
 

@@ -14,11 +14,9 @@ const STOP_MS = 10_000;
 export function simMysqld(server: SimServer, agent: Life): Mysqld {
   const to = new Connection(server, agent);
   return {
-    observe: () => to.use(2_000, (use) => to.sql(use, () => factsOf(server))),
+    observe: () => to.look(2_000, () => factsOf(server)),
     receiver: () =>
-      to.use(1_000, (use) =>
-        to.sql(use, () => ({ io: server.receiver.io, lastQueued: server.receiver.lastQueued })),
-      ),
+      to.look(1_000, () => ({ io: server.receiver.io, lastQueued: server.receiver.lastQueued })),
     stopReceiver: () => to.use(STOP_MS, (use) => stopReceiver(to, use)),
     follow: (source, account, semiSync) =>
       to.use(STOP_MS, (use) => follow(to, use, { ...source, ...account }, semiSync)),

@@ -78,6 +78,7 @@ export type Witness = {
   /** A commit returned because this many acknowledged it; `ackers` null: semi-sync was OFF. */
   released(server: SimServer, trx: Trx, ackers: readonly string[] | null): void;
   acknowledging(stream: Stream): void;
+  armed(server: SimServer): void;
   discarded(server: SimServer, received: readonly Trx[]): void;
 };
 
@@ -311,6 +312,7 @@ export class SimServer {
     if (acks > 0) this.semi.waitFor = acks;
     if (acks > 0 && !this.semi.enabled) this.#replyPos = 0;
     this.semi.enabled = acks > 0;
+    this.around.witness.armed(this);
     this.checkAcks();
   }
 

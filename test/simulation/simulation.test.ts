@@ -6,7 +6,7 @@ import { simulate } from "./simulate.ts";
 
 const BLOCKS = 8;
 /** Per block: three nodes but for every fifth, which has five. */
-const SEEDS = 20;
+const SEEDS = 12;
 
 for (let block = 0; block < BLOCKS; block++) {
   const first = 1 + block * SEEDS;

@@ -170,17 +170,34 @@ export function clockOf(world: World, life: Life, time: MachineTime): Clock {
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(reasonOf(signal));
+        const sleepers = signal === undefined ? null : sleepersOf(signal);
         const timer = world.after(Math.max(ms, 0.01) / time.rate, life, () => {
-          signal?.removeEventListener("abort", aborted);
+          sleepers?.delete(aborted);
           resolve();
         });
         const aborted = (): void => {
           world.cancel(timer);
           reject(reasonOf(signal));
         };
-        signal?.addEventListener("abort", aborted, { once: true });
+        sleepers?.add(aborted);
       }),
   };
+}
+
+/** One listener per signal: most sleeps of a process share one that is never aborted. */
+const sleeping = new WeakMap<AbortSignal, Set<() => void>>();
+
+function sleepersOf(signal: AbortSignal): Set<() => void> {
+  const known = sleeping.get(signal);
+  if (known !== undefined) return known;
+  const sleepers = new Set<() => void>();
+  sleeping.set(signal, sleepers);
+  const abort = (): void => {
+    for (const aborted of sleepers) aborted();
+    sleepers.clear();
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  return sleepers;
 }
 
 function reasonOf(signal: AbortSignal | undefined): Error {

@@ -153,7 +153,8 @@ function healthy(o: Observation, state: State, voter: boolean): readonly Action[
       return hold(`the receiver is stopped${error}`);
     return [{ ...refollow(o, state), why: `the receiver is stopped${error}` }];
   }
-  const lag = source.lagSeconds === null ? "" : `, ${source.lagSeconds} s behind`;
+  const lag =
+    source.lagSeconds === null || source.lagSeconds <= 1 ? "" : `, ${source.lagSeconds} s behind`;
   const what = source.io === "Yes" ? `following${lag}` : "connecting";
   return hold(`replica at epoch ${state.epoch}, ${voter ? "voter" : "not a voter"}, ${what}`);
 }

@@ -14,7 +14,7 @@ import type { NodeRows, Row } from "./verdict.ts";
 export type Account = Pick<WriterConfig, "user" | "password" | "database" | "tls">;
 type Address = WriterConfig["addresses"][number];
 
-/** What a drill chooses; the rest has the defaults of DESIGN.md §8. */
+/** What a drill chooses; the rest has the defaults of ARCHITECTURE.md. */
 export type LedgerOptions = Account & {
   readonly addresses: readonly Address[];
   readonly writer?: number;

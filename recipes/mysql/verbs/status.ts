@@ -1,5 +1,5 @@
 // `autopilot status`: the cluster in one table, or the JSON of the contract; --watch follows it by blocking query.
-import { hostPort, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
+import { hostPort, messageOf, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
 import { keysOf } from "../keys.ts";
 import { primaryOf, requireCluster, see, type Row, type Seen } from "../view.ts";
 import { paint, table } from "./table.ts";
@@ -78,20 +78,25 @@ function paintRole({ role }: Row): string {
 
 async function run(call: VerbCall): Promise<number> {
   await requireCluster(call.kv, call.cluster);
-  const show = async (): Promise<Seen> => {
+  let shown = "";
+  const show = async (): Promise<void> => {
     const seen = await see(call, call.cluster);
-    if (call.json) call.print(JSON.stringify(statusJson(call.cluster, seen)));
-    else call.print(statusTable(call.cluster, seen));
-    return seen;
+    const { cluster } = call;
+    const text = call.json ? JSON.stringify(statusJson(cluster, seen)) : statusTable(cluster, seen);
+    // Records are written every 2 s: most of them say what is shown already.
+    if (text !== shown) call.print(text);
+    shown = text;
   };
   if (call.options["health"] === true)
     return primaryOf(await see(call, call.cluster)) === null ? 1 : 0;
   await show();
   if (call.options["watch"] !== true) return 0;
-  await call.kv.watch(keysOf(call.cluster).root, {
+  const waiting = (error: unknown): void =>
+    call.progress(`waiting for Consul: ${messageOf(error)}`);
+  await call.kv.watch(`${keysOf(call.cluster).root}/`, {
     signal: call.signal,
-    onChange: () => void show().catch(() => {}), // The watch's own error handler tells of a Consul that went away.
-    onError: (error) => call.progress(`waiting for Consul: ${String(error)}`),
+    onChange: () => void show().catch(waiting),
+    onError: waiting,
   });
   return 0;
 }

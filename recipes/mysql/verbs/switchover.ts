@@ -46,8 +46,10 @@ async function run(call: VerbCall): Promise<number> {
     return 0;
   }
   call.progress(`asking ${from.node} to hand over${to === null ? "" : ` to ${to}`}`);
-  const outcome = await outcomeOf(call, intent.id);
-  await kv.commit([{ do: "delete", key: keys.intent(intent.id) }]);
+  const outcome = await outcomeOf(call, intent.id).finally(async () => {
+    // Also when nobody answered, or the caller gave up: a wish must not come true when nobody expects it any more.
+    await kv.commit([{ do: "delete", key: keys.intent(intent.id) }]);
+  });
   if (!outcome.ok)
     throw new RefusedError("AP_SWITCHOVER_REFUSED", `switchover: ${outcome.says}`, {
       reasons: [outcome.says],
@@ -84,6 +86,7 @@ async function outcomeOf(call: VerbCall, id: string): Promise<NonNullable<Intent
     },
     onError: () => call.progress("waiting for Consul"),
   });
+  call.signal.throwIfAborted();
   if (outcome === null)
     throw new UnavailableError("AP_OUTCOME_TIMEOUT", "the switchover had no outcome within 30 s");
   return outcome;
