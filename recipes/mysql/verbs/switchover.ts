@@ -46,10 +46,7 @@ async function run(call: VerbCall): Promise<number> {
     return 0;
   }
   call.progress(`asking ${from.node} to hand over${to === null ? "" : ` to ${to}`}`);
-  const outcome = await outcomeOf(call, intent.id).finally(async () => {
-    // Also when nobody answered, or the caller gave up: a wish must not come true when nobody expects it any more.
-    await kv.commit([{ do: "delete", key: keys.intent(intent.id) }]);
-  });
+  const outcome = await answered(call, intent.id);
   if (!outcome.ok)
     throw new RefusedError("AP_SWITCHOVER_REFUSED", `switchover: ${outcome.says}`, {
       reasons: [outcome.says],
@@ -71,6 +68,15 @@ async function run(call: VerbCall): Promise<number> {
       : `${outcome.says}; writes stood still for ${outcome.stoodStillMs ?? "?"} ms (${ms} ms in all)`,
   );
   return 0;
+}
+
+/** The outcome; and the wish is taken back, whatever comes: it must not come true when nobody expects it any more. */
+async function answered(call: VerbCall, id: string): Promise<NonNullable<Intent["outcome"]>> {
+  try {
+    return await outcomeOf(call, id);
+  } finally {
+    await call.kv.commit([{ do: "delete", key: keysOf(call.cluster).intent(id) }]);
+  }
 }
 
 /** Waits by blocking query until the primary has answered. Errors: UnavailableError AP_OUTCOME_TIMEOUT. */
