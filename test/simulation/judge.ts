@@ -133,6 +133,13 @@ export class Judge implements Witness {
         );
   }
 
+  /** §7 rebuild: what a voter holds may be the only copy that counts. */
+  setAside(uuid: string): void {
+    const { state } = this;
+    const voter = state !== null && state.epoch > 0 && state.voters.includes(uuid);
+    if (voter && !this.consulLied) this.broken("I4", `the datadir of voter ${uuid} is set aside`);
+  }
+
   acknowledging({ source, replica }: Stream): void {
     // From the moment its set is published; what it acknowledges between the promise and the look is in that set.
     const promised = this.#promised.get(replica.data.uuid) ?? 0;

@@ -38,6 +38,9 @@ export function unrest(
     const follows: boolean = receiver.stream?.source === primary && receiver.sql;
     if (!follows)
       return `${node.name} does not follow the primary (io ${receiver.io}, errno ${receiver.ioErrno})`;
+    const extra = server.data.executed.missingIn(primary.data.executed);
+    const waits = [...primary.data.tail].some((t) => extra === `${t.uuid}:${t.n}`);
+    if (extra !== null && !waits) return `${node.name} holds ${extra}, which the primary lacks`;
   }
   const { acks, voters } = { ...DEFAULTS, ...cluster.options.durability };
   const wishedV = Math.min(voters, live.length);

@@ -106,6 +106,7 @@ export function simDisk(machine: Machine, life: Life): Disk {
       if (data === null) return null;
       await durable(() => {
         invariant(machine.server === null, "AP_BUG_INVARIANT", "set aside while mysqld runs");
+        machine.around.witness.setAside(data.uuid);
         machine.aside.push(data);
         machine.data = null;
       });

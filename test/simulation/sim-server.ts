@@ -79,6 +79,7 @@ export type Witness = {
   released(server: SimServer, trx: Trx, ackers: readonly string[] | null): void;
   acknowledging(stream: Stream): void;
   armed(server: SimServer): void;
+  setAside(uuid: string): void;
   discarded(server: SimServer, received: readonly Trx[]): void;
 };
 

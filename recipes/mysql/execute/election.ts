@@ -1,18 +1,19 @@
 // Election and promotion, the effects (PROTOCOL §4). Each step re-checks its precondition where it takes effect:
 // in the transaction that writes it, or by a consistent read right before.
-import { ConflictError, InvariantError, messageOf, type KvOp } from "../../../src/index.ts";
+import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
 import { MARKER_WITHIN_MS } from "../core/policy.ts";
 import type { LeaderValue, PromiseRecord } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
 import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
-import { markerUuidOf } from "../mysqld/marker.ts";
 import { heldBy } from "../registry.ts";
 import { size, subtract, gtidSet } from "../core/gtid.ts";
+import { disarmed } from "./following.ts";
 import {
   commitNoted,
   consistentState,
   crashPoint,
+  markerOf,
   mysqldOf,
   sessionOf,
   uuidOf,
@@ -36,13 +37,6 @@ function leaderValue(hands: Hands, epoch: number): string {
     agentPort: node.httpPort,
     epoch,
   });
-}
-
-export function markerOf(hands: Hands): string {
-  const marker = markerUuidOf(hands.memory.datadir.clusterId);
-  if (marker === null)
-    throw new InvariantError("AP_BUG_INVARIANT", "a datadir without a cluster id");
-  return marker;
 }
 
 async function takeLock(hands: Hands, epoch: number): Promise<boolean> {
@@ -143,6 +137,7 @@ export const election = {
 
   "take-over": async (hands, { epoch, acks }) => {
     const { incarnation } = hands.handle.process().facts();
+    await disarmed(hands);
     await mysqldOf(hands).takeOver(acks);
     forgetReplication(hands.memory);
     armed.set(hands, { epoch, incarnation });
@@ -203,7 +198,15 @@ export const election = {
     const mine =
       state !== null && state.value.epoch === epoch && state.value.primary === memory.uuid;
     if (!mine || memory.primacy?.epoch !== epoch) return;
-    await mysqldOf(hands).open();
+    const mysqld = mysqldOf(hands);
+    // Looked at right before the gate opens: what was armed may have been switched off since (I7, S3).
+    const { semiSync } = await mysqld.observe();
+    const armedNow = semiSync.sourceEnabled && semiSync.sourceActive;
+    if (state.value.acks > 0 && !(armedNow && semiSync.waitFor >= state.value.acks)) {
+      await killMysqld(hands);
+      return;
+    }
+    await mysqld.open();
     const again = memory.primacy.stage === "open";
     if (!again) memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
     memory.gaveUp = null;

@@ -13,8 +13,15 @@ import {
 import type { GtidFacts, Intent } from "../core/observation.ts";
 import { heldSet, short } from "../core/state.ts";
 import { NO_SIGHT } from "../memory.ts";
-import { markerOf } from "./election.ts";
-import { consistentState, mysqldOf, uuidOf, type Executors, type Hands } from "./hands.ts";
+import type { Mysqld } from "../mysqld/port.ts";
+import {
+  consistentState,
+  markerOf,
+  mysqldOf,
+  uuidOf,
+  type Executors,
+  type Hands,
+} from "./hands.ts";
 
 type Source = {
   readonly host: string;
@@ -78,12 +85,7 @@ export const following = {
     }
     const flag = semiSync && (await inVoters(hands, epoch));
     const { armed } = await mysqld.follow(action, { serverId: memory.serverId ?? 0 }, flag);
-    if (armed)
-      void mysqld.disarmReplica().catch((error: unknown) => {
-        // FOLLOW anew tries again: a replica whose own applier waits for acknowledgements would fall behind.
-        memory.following = null;
-        hands.log.warn("semi-sync source half", { why: messageOf(error) });
-      });
+    if (armed) disarm(hands, mysqld);
     memory.errant = null;
     memory.gaveUp = null;
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
@@ -151,6 +153,23 @@ export const following = {
     hands.announce("session-ended", why);
   },
 } satisfies Partial<Executors>;
+
+const disarming = new WeakMap<Hands, Promise<void>>();
+
+/** In the background: it takes up to a second, and the new primary waits for this node's acknowledgement. */
+function disarm(hands: Hands, mysqld: Mysqld): void {
+  const done = mysqld.disarmReplica().catch((error: unknown) => {
+    // FOLLOW anew tries again: a replica whose own applier waits for acknowledgements would fall behind.
+    hands.memory.following = null;
+    hands.log.warn("semi-sync source half", { why: messageOf(error) });
+  });
+  disarming.set(hands, done);
+}
+
+/** Before this node arms itself: a late OFF would take the acknowledgements away again. */
+export async function disarmed(hands: Hands): Promise<void> {
+  await disarming.get(hands);
+}
 
 /** §7 add: the flag goes ON only after a consistent read of a state of this epoch with this uuid in V. */
 async function inVoters(hands: Hands, epoch: number): Promise<boolean> {

@@ -11,7 +11,8 @@ import type {
   Log,
   NodeIdentity,
 } from "../../../src/index.ts";
-import { UnavailableError } from "../../../src/index.ts";
+import { InvariantError, UnavailableError } from "../../../src/index.ts";
+import { markerUuidOf } from "../mysqld/marker.ts";
 import type { MysqlConfig } from "../config.ts";
 import type { Action, Do } from "../core/action.ts";
 import type { State } from "../core/observation.ts";
@@ -100,6 +101,13 @@ function note({ registry, keys }: Hands, entry: KvEntry): void {
   if (entry.key === keys.leader) registry.noteLeader(entry);
   if (entry.key === keys.state) registry.noteState(entry);
   if (entry.key === keys.initialize) registry.noteInitialize(entry.value);
+}
+
+export function markerOf(hands: Hands): string {
+  const marker = markerUuidOf(hands.memory.datadir.clusterId);
+  if (marker === null)
+    throw new InvariantError("AP_BUG_INVARIANT", "a datadir without a cluster id");
+  return marker;
 }
 
 /** For tests of crashes: ends this process at a named step, as a power cut would. */
