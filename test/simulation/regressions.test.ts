@@ -24,3 +24,15 @@ test("a disk that went back in time is noticed, although its node speaks before 
       { at: 24_662, do: "kill-node", node: "n3", ms: 14_304 },
     ],
   }));
+
+test("a voter that is being removed is not let in again before the change is in Consul", () =>
+  holds({
+    seed: 41017,
+    nodes: 3,
+    durability: {},
+    steps: [
+      { at: 37_491, do: "consul", how: "late", ms: 13_504 },
+      { at: 38_211, do: "stop-node", node: "n3", ms: 8_576 },
+      { at: 40_972, do: "switchover", to: null },
+    ],
+  }));

@@ -28,6 +28,7 @@ export async function setAccounts(
       {
         unwanted: (client) => client.dumps && !keep.has(client.uuid),
         locked: (client) => client.user !== null && locked.has(client.user),
+        logins: locked.size > 0,
       },
       GONE_WITHIN_MS,
     );
@@ -43,6 +44,7 @@ export async function cut(lines: Lines, serverId: number, uuid: string): Promise
       {
         unwanted: (client) => client.uuid === uuid,
         locked: (client) => client.user === account(serverId),
+        logins: true,
       },
       GONE_WITHIN_MS,
     );

@@ -52,7 +52,8 @@ export async function killId(sql: Sql, id: number): Promise<void> {
 /**
  * Ends every connection for which `unwanted` or `locked` holds and sees them gone, also from semi-sync's own list, so
  * that none acknowledges anything any more. Of a locked account nobody can come back: all of its connections go, however
- * late they appear; of others, those that are here now. One that is logging in may have passed the lock: it goes too.
+ * late they appear; of others, those that are here now. One that is logging in may have passed a lock that was just
+ * set: with `logins` it goes too (without: it would cost a voter that comes at this moment a second, its retry).
  * Semi-sync forgets a client up to 1 s later when nothing else is acknowledged meanwhile (its receiver polls).
  * Errors: AP_VERB_FAILED after `limitMs`.
  */
@@ -61,6 +62,7 @@ export async function cutReplicas(
   which: {
     readonly unwanted: (client: Client) => boolean;
     readonly locked: (client: Client) => boolean;
+    readonly logins: boolean;
   },
   limitMs: number,
 ): Promise<void> {
@@ -68,7 +70,9 @@ export async function cutReplicas(
   let first: ReadonlySet<number> | null = null;
   for (;;) {
     const all = await clients(sql);
-    first ??= new Set(all.filter((c) => c.user === null || which.unwanted(c)).map((c) => c.id));
+    first ??= new Set(
+      all.filter((c) => (which.logins && c.user === null) || which.unwanted(c)).map((c) => c.id),
+    );
     const left = all.filter((client) => first?.has(client.id) || which.locked(client));
     const { clients: acking } = await semiSyncStatus(sql, LIMIT_MS);
     if (left.length === 0 && acking <= all.filter((client) => client.dumps).length) return;
