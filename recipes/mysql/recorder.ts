@@ -32,8 +32,9 @@ export class Recorder implements AsyncDisposable {
   }
 
   note(record: NodeRecord | null): void {
-    if (record === null) return;
+    // Null: there is nothing to say, and what was said before must not be said again.
     this.#newest = record;
+    if (record === null) return;
     if (urgent(record) === this.#told) return;
     if (this.#parts.clock.now() - this.#wroteAt < AT_MOST_EVERY_MS) {
       const { clock } = this.#parts;

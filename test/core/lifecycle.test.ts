@@ -38,6 +38,17 @@ describe("the founding", () => {
     expect(says(acts(other))).toContain("waiting for another node to found the cluster");
   });
 
+  test("is nobody's where a node with data reports: Consul has lost its state", () => {
+    const b = situation()
+      .withVoters("a", "b")
+      .observation.consul.peers.find((p) => p.node === "b");
+    if (b === undefined) throw new Error("no peer");
+    const lost = empty.consul({ peers: [b] });
+    expect(deeds(acts(lost))).toEqual(["hold"]);
+    expect(says(acts(lost))).toContain("AP_STATE_OLDER");
+    expect(deeds(acts(empty.consul({ peers: [], peersAgeMs: null })))).toEqual(["hold"]);
+  });
+
   test("waits for a session, and does not begin on the way out", () => {
     expect(deeds(acts(empty.consul({ session: null })))).toEqual(["hold"]);
     expect(deeds(acts(empty.stopping()))).toEqual(["hold"]);

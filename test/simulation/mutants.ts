@@ -5,7 +5,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { MUTANTS, type Mutant } from "./mutant-table.ts";
+import { MUTANTS } from "./mutant-table.ts";
+import type { Mutant } from "./mutant.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 

@@ -49,6 +49,14 @@ function checkCluster(o: Observation): readonly Action[] | null {
 }
 
 function foundCluster(o: Observation): readonly Action[] {
+  if (o.consul.peersAgeMs === null) return hold("looking for other nodes");
+  // A Consul that lost its data, while nodes with data run: a new cluster beside theirs would split the clients.
+  const withData = o.consul.peers.find((p) => p.uuid !== o.me.uuid && p.executed !== "");
+  if (withData !== undefined)
+    return hold(
+      `${withData.node} has data, but Consul knows no cluster: waiting for a person`,
+      "AP_STATE_OLDER",
+    );
   if (!holdsLock(o)) return takeLockToFound(o);
   return [{ do: "initialize", clusterId: null, why: "first node: founding the cluster" }];
 }

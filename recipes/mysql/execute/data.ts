@@ -153,10 +153,16 @@ export const data = {
     // The one action that takes data out of service: only when others' data is settled, and never a voter's (§7).
     if (state === null || !isSettled(state.value, peers)) return;
     if (state.value.voters.includes(uuidOf(hands))) return;
+    const claimed = [
+      { do: "delete", key: hands.keys.node(uuidOf(hands)) },
+      { do: "delete", key: hands.keys.serverId(memory.serverId ?? 0) },
+    ] as const;
     await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
     const where = await disk.setAside(why);
     hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);
     await forgetIdentity(hands);
+    // Nobody comes back under this uuid: without this, records and claims of old datadirs would pile up for ever.
+    await hands.kv.commit(claimed);
     memory.errant = null;
     memory.following = null;
     memory.answered = 0;

@@ -244,12 +244,12 @@ export const election = {
   },
 } satisfies Partial<Executors>;
 
-type Claim = { readonly serverId: number; readonly uuid: string; readonly node: string };
+type Claim = { readonly serverId: number; readonly uuid: string };
 
 async function claims(hands: Hands): Promise<readonly Claim[]> {
   return (await hands.kv.list(hands.keys.serverIds)).map((entry) => {
-    const { uuid, node } = JSON.parse(entry.value) as { uuid: string; node: string };
-    return { serverId: Number(leaf(entry)), uuid, node };
+    const { uuid } = JSON.parse(entry.value) as { uuid: string };
+    return { serverId: Number(leaf(entry)), uuid };
   });
 }
 
@@ -261,13 +261,6 @@ async function serverIdsOf(hands: Hands, voters: readonly string[]): Promise<rea
     if (found !== undefined) return found.serverId;
     throw new ConflictError("AP_VERB_FAILED", `voter ${short(voter)} has no server_id in Consul`);
   });
-}
-
-/** Claims of datadirs that were set aside: their node votes with a newer one. Without this they would pile up for ever. */
-async function superseded(hands: Hands, voters: readonly string[]): Promise<readonly Claim[]> {
-  const all = await claims(hands);
-  const nodes = all.filter((c) => voters.includes(c.uuid)).map((c) => c.node);
-  return all.filter((claim) => !voters.includes(claim.uuid) && nodes.includes(claim.node));
 }
 
 /** History of the epoch, and what older epochs have left in Consul; nothing waits for it, nothing depends on it. */
@@ -285,18 +278,10 @@ async function settle(hands: Hands, epoch: number, voters: readonly string[]): P
   const old = (await kv.list(keys.allPromises)).map((entry) => Number(entry.key.split("/").at(-2)));
   const epochs = [...new Set(old)].filter((e) => e < epoch).slice(0, 20);
   const stale = registry.facts().intents.filter((i) => i.outcome !== null && i.epoch < epoch - 1);
-  const gone = await superseded(hands, voters);
   const ops: readonly KvOp[] = [
     { do: "set", key: keys.history(epoch), value: JSON.stringify(record) },
     ...epochs.map((e) => ({ do: "delete-tree", key: keys.promises(e) }) as const),
     ...[epoch - 1, epoch - 2].map((e) => ({ do: "delete-tree", key: keys.losts(e) }) as const),
-    ...gone.slice(0, 10).flatMap(
-      ({ uuid, serverId }) =>
-        [
-          { do: "delete", key: keys.node(uuid) },
-          { do: "delete", key: keys.serverId(serverId) },
-        ] as const,
-    ),
     ...stale.slice(0, 10).map((i) => ({ do: "delete", key: keys.intent(i.id) }) as const),
   ];
   await kv.commit(ops);

@@ -91,12 +91,7 @@ export const following = {
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
     const own = formatGtidSet(restrictTo(heldSet(mine), uuidOf(hands)));
     memory.following = { epoch, primary, semiSync: flag, since: clock.now(), own };
-    // Outside of V nothing that it has forgotten can count: from here on its promises are whole again (§2).
-    const voters = registry.facts().state?.value.voters ?? [];
-    if (!voters.includes(uuidOf(hands))) {
-      memory.amnesiac = false;
-      memory.promisedHigh = 0;
-    }
+    await forgiven(hands);
     memory.flagVer = registry.facts().state?.value.ver ?? 0;
   },
 
@@ -104,6 +99,7 @@ export const following = {
     const { memory, registry } = hands;
     const flag = on && (await inVoters(hands, epoch));
     await mysqldOf(hands).setSemiSyncReplica(flag);
+    if (!flag) await forgiven(hands);
     if (memory.following !== null) memory.following = { ...memory.following, semiSync: flag };
     memory.flagVer = registry.facts().state?.value.ver ?? 0;
   },
@@ -169,6 +165,16 @@ function disarm(hands: Hands, mysqld: Mysqld): void {
 /** Before this node arms itself: a late OFF would take the acknowledgements away again. */
 export async function disarmed(hands: Hands): Promise<void> {
   await disarming.get(hands);
+}
+
+/** Outside of V nothing that it has forgotten can count: from here on its promises are whole again (§2). */
+async function forgiven(hands: Hands): Promise<void> {
+  const { memory } = hands;
+  if (memory.amnesiac !== true) return;
+  const state = await consistentState(hands);
+  if (state === null || state.value.voters.includes(uuidOf(hands))) return;
+  memory.amnesiac = false;
+  memory.promisedHigh = 0;
 }
 
 /** §7 add: the flag goes ON only after a consistent read of a state of this epoch with this uuid in V. */
