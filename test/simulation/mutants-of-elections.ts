@@ -177,8 +177,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     [
       edit(
         `${EXECUTE}/election.ts`,
-        "    if (!mine || memory.primacy?.epoch !== epoch) return;\n    await mysqldOf(hands).open();",
-        "    if (state === null || memory.primacy?.epoch !== epoch) return;\n    void mine;\n    await mysqldOf(hands).open();",
+        "    if (!mine || memory.primacy?.epoch !== epoch) return;\n    const mysqld",
+        "    if (state === null || memory.primacy?.epoch !== epoch) return;\n    void mine;\n    const mysqld",
       ),
     ],
     null,

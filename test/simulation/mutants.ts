@@ -6,12 +6,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { MUTANTS } from "./mutant-table.ts";
-import type { Mutant } from "./mutant.ts";
+import type { Edit, Mutant } from "./mutant.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
 /** A change of the code shifts what chance a seed draws when: so many seeds from the recorded one on are tried. */
 const WITHIN = 40;
+
+/** How often the text that an edit replaces is in the code: once, or the mutant is out of date. */
+export function occurrences({ file, text }: Edit): number {
+  return readFileSync(join(ROOT, file), "utf8").split(text).length - 1;
+}
 
 /** A copy of the code without this rule. Errors: its text is not there exactly once. */
 export function without(mutant: Mutant): string {
