@@ -21,7 +21,12 @@ export function uuid5(namespace: string, name: string): string {
   ].join("-");
 }
 
+let newest: { readonly clusterId: string; readonly marker: string } | null = null;
+
 /** Source part of every marker of this cluster; null while the cluster id is not known. */
 export function markerUuidOf(clusterId: string | null): string | null {
-  return clusterId === null ? null : uuid5(clusterId, "epoch");
+  if (clusterId === null) return null;
+  // Asked in every tick, and a process belongs to one cluster.
+  if (newest?.clusterId !== clusterId) newest = { clusterId, marker: uuid5(clusterId, "epoch") };
+  return newest.marker;
 }
