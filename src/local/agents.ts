@@ -32,7 +32,13 @@ export type Agents = AsyncDisposable & {
 
 // An agent does little, for months: without these V8 takes 30 MB more for the same work, because the machine has plenty
 // (young generation 10 MB, compiled code 15 MB, the pages of the optimizing compiler 5 MB, measured on Node 24.21).
-const SMALL_HEAP = ["--max-semi-space-size=1", "--optimize-for-size", "--max-lazy", "--no-opt"];
+const SMALL_HEAP = [
+  "--max-semi-space-size=1",
+  "--optimize-for-size",
+  "--max-lazy",
+  "--no-opt",
+  "--single-threaded-gc",
+];
 
 export function makeAgents(parts: {
   readonly log: Log;
