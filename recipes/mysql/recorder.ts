@@ -94,29 +94,19 @@ export class Recorder implements AsyncDisposable {
 }
 
 /** What other nodes decide on, and must not learn 2 s late. */
-function urgent(r: NodeRecord): string {
-  const {
-    uuid,
-    role,
-    state,
-    epoch,
-    semiSync,
-    needsRebuild,
-    stopping,
-    stopped,
-    mysqldPid,
-    writable,
-  } = r;
-  return JSON.stringify([
-    uuid,
-    role,
-    state,
-    epoch,
-    semiSync,
-    needsRebuild,
-    stopping,
-    stopped,
-    mysqldPid,
-    writable,
-  ]);
+const URGENT = [
+  "uuid",
+  "role",
+  "state",
+  "epoch",
+  "semiSync",
+  "needsRebuild",
+  "stopping",
+  "stopped",
+  "mysqldPid",
+  "writable",
+] as const satisfies readonly (keyof NodeRecord)[];
+
+function urgent(record: NodeRecord): string {
+  return JSON.stringify(URGENT.map((field) => record[field]));
 }
