@@ -54,15 +54,22 @@ export async function runNode(options: RunOptions): Promise<number> {
     failed: (why) => log.error(`the black box cannot be written: ${why}`),
   });
   using guard = guardAgainstBugs({ log, blackBox, clock });
-  using stop = listenForStop(log);
-  try {
-    await run({ loaded, node, log, env, guard, stop, blackBox });
-  } catch (error) {
-    // Asked to stop while it was still starting: that is the end that was asked for.
-    if (stop.signal.aborted && error === stop.signal.reason) return 0;
-    throw error;
+  {
+    using stop = listenForStop(log);
+    await runUntilStopped({ loaded, node, log, env, guard, stop, blackBox });
   }
+  log.info("stopped");
   return 0;
+}
+
+/** Asked to stop while it was still starting: that is the end that was asked for. */
+async function runUntilStopped(parts: Parts): Promise<void> {
+  const { signal } = parts.stop;
+  try {
+    await run(parts);
+  } catch (error) {
+    if (!(signal.aborted && error === signal.reason)) throw error;
+  }
 }
 
 type Parts = {
@@ -113,7 +120,6 @@ async function run(parts: Parts): Promise<void> {
   live.loop = loop;
   flushCompileCache();
   await guard.run(() => loop.run());
-  log.info("stopped");
 }
 
 /** What comes into being later than the doors that show it. */

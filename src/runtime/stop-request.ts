@@ -19,7 +19,9 @@ export function listenForStop(log: Log): StopRequest {
     first.abort();
     listener?.();
   };
+  let over = false;
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (over) return;
     log.info(`${signal}: stopping`);
     request();
   };
@@ -31,8 +33,9 @@ export function listenForStop(log: Log): StopRequest {
       listener = added;
       if (first.signal.aborted) added();
     },
+    // The listeners stay: a signal between here and the process's end must not turn its exit code into the signal.
     [Symbol.dispose]() {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
+      over = true;
     },
   };
 }
