@@ -47,6 +47,8 @@ export const mysqlSchema = z
         minAcks: z.int().min(0).max(8).default(0),
         dropVoterAfter: durationMs.prefault("30s"),
         aloneAfter: durationMs.prefault("5s"),
+        /** Unplanned failovers in ten minutes after which elections slow down, up to 30 s; 0: they never do. */
+        backOffAfter: z.int().min(0).max(100).default(3),
       })
       .refine((d) => d.acks <= d.voters - 1 || d.voters === 1, "acks must be below voters")
       .refine((d) => d.minAcks <= d.acks, "minAcks must not be above acks")
@@ -57,6 +59,8 @@ export const mysqlSchema = z
       .strictObject({
         noFailover: z.boolean().default(false),
         priority: z.int().min(0).max(1000).default(100),
+        /** Among equals, a node in the last primary's zone is elected. */
+        zone: z.string().max(64).default(""),
       })
       .prefault({}),
   })

@@ -19,6 +19,8 @@ export interface Disk {
   writePlan(plan: Plan | null): Promise<void>;
   /** The cluster id that this node wants to found (§7 Bootstrap); null removes it. */
   writeBootstrap(clusterId: string | null): Promise<void>;
+  /** Bytes that the file system of the datadir still has for us; null: it does not say. */
+  free(): Promise<number | null>;
   /** Keeps the datadir as evidence and makes room for a new one. Returns where it is; null: there was none. */
   setAside(why: string): Promise<string | null>;
 }

@@ -35,6 +35,9 @@ export type Memory = {
   candidateSince: number | null;
   progress: { readonly executed: string; readonly at: number } | null;
   gaveUp: Observation["gaveUp"];
+  passedOver: string | null;
+  fetching: Observation["fetching"];
+  diskFree: { readonly bytes: number; readonly at: number } | null;
   sawPrimary: boolean;
   heartbeat: HeartbeatFacts;
   sight: PrimarySight;
@@ -66,6 +69,7 @@ export const NO_SIGHT: PrimarySight = {
   refused: false,
   agentDeadSince: null,
   askedAt: null,
+  reaches: [],
 };
 
 export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memory {
@@ -90,6 +94,9 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     candidateSince: null,
     progress: null,
     gaveUp: null,
+    passedOver: null,
+    fetching: null,
+    diskFree: null,
     sawPrimary: false,
     heartbeat: NO_HEARTBEAT,
     sight: NO_SIGHT,

@@ -7,6 +7,7 @@ import type { ConsulFacts, Observation, ServerFacts } from "./core/observation.t
 import { FRESH_MS } from "./core/policy.ts";
 import { isCandidate } from "./core/state.ts";
 import type { Handle } from "./handle.ts";
+import type { Disk } from "./machine.ts";
 import type { Memory } from "./memory.ts";
 import type { Registry } from "./registry.ts";
 import { markerUuidOf } from "./mysqld/marker.ts";
@@ -16,6 +17,7 @@ export type ObserveParts = {
   readonly node: { readonly name: string; readonly host: string };
   readonly clock: Clock;
   readonly handle: Handle;
+  readonly disk: Disk;
   readonly registry: Registry;
   readonly memory: Memory;
 };
@@ -32,6 +34,8 @@ const SILENT_MS = 12_000;
 /** Records that were not read themselves say nothing of silence. */
 const RECORDS_READ_MS = 6_000;
 
+const DISK_EVERY_MS = 2_000;
+
 export async function observe(parts: ObserveParts): Promise<Observation> {
   const { memory, registry, handle, clock } = parts;
   await readAfterPause(parts);
@@ -39,6 +43,7 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   const peersMaxAge = peersWanted(memory, registry.facts(), server);
   if (peersMaxAge !== null) await registry.refreshPeers(peersMaxAge);
   await checkAmnesia(parts);
+  await lookAtDisk(parts);
   remember(parts, server, clock.now());
   const now = clock.now();
   const facts = registry.facts();
@@ -78,6 +83,14 @@ async function checkAmnesia({ memory, registry }: ObserveParts): Promise<void> {
   memory.amnesiac = memory.promisedHigh > memory.promise.epoch;
 }
 
+/** How much room there is: a commit that finds none waits without an error (§10 "disk full"). */
+async function lookAtDisk({ memory, disk, clock }: ObserveParts): Promise<void> {
+  const now = clock.now();
+  if (memory.diskFree !== null && now - memory.diskFree.at < DISK_EVERY_MS) return;
+  const bytes = await disk.free();
+  memory.diskFree = bytes === null ? null : { bytes, at: now };
+}
+
 function assemble(
   parts: ObserveParts,
   now: { readonly now: number; readonly server: ServerFacts | null; readonly consul: ConsulFacts },
@@ -94,6 +107,7 @@ function assemble(
       port: config.port,
       priority: config.tags.priority,
       noFailover: config.tags.noFailover,
+      zone: config.tags.zone,
       stopping: memory.stopping,
       stoppingSince: memory.stoppingSince,
       amnesiac: memory.amnesiac ?? true,
@@ -105,6 +119,7 @@ function assemble(
       minAcks: durability.minAcks,
       dropVoterAfterMs: durability.dropVoterAfter,
       aloneAfterMs: durability.aloneAfter,
+      backOffAfter: durability.backOffAfter,
       rejoin: config.rejoin,
     },
     markerUuid: markerUuidOf(now.consul.initialize ?? memory.datadir.clusterId),
@@ -122,6 +137,10 @@ function assemble(
     candidateSince: memory.candidateSince,
     progressAt: memory.progress?.at ?? null,
     gaveUp: memory.gaveUp,
+    passedOver: memory.passedOver,
+    fetching: memory.fetching,
+    diskFree: memory.diskFree?.bytes ?? null,
+    failovers: registry.failovers(),
     sawPrimary: memory.sawPrimary,
     heartbeat: memory.heartbeat,
     sight: memory.sight,
@@ -154,7 +173,11 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
     // Without Consul no record moves: then silence says nothing.
     const read = consul.reachable && (consul.peersAgeMs ?? Infinity) <= RECORDS_READ_MS;
     const silent = read && peer !== undefined && peer.ageMs > (blocked ? FRESH_MS : SILENT_MS);
-    const blind = blocked && peer !== undefined && peer.epoch === state.epoch && !peer.seesPrimary;
+    const blind =
+      (blocked || peer?.diskFull === true) &&
+      peer !== undefined &&
+      peer.epoch === state.epoch &&
+      !peer.seesPrimary;
     if (connected.has(voter) && !silent && !blind) continue;
     absent[voter] = memory.absentSince[voter] ?? now;
   }

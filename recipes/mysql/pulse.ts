@@ -137,6 +137,19 @@ async function look(parts: Parts): Promise<void> {
   await ask(parts, up);
 }
 
+/** Which other voters' agents answer: whether the primary is cut off, or this node (§3 "no acks"). */
+async function reachable({ peers }: Parts, o: Observation): Promise<readonly string[]> {
+  const state = o.consul.state?.value;
+  const others = o.consul.peers.filter(
+    ({ uuid }) =>
+      uuid !== o.me.uuid && uuid !== state?.primary && state?.voters.includes(uuid) === true,
+  );
+  const answers = await Promise.all(
+    others.map(({ host, agentPort: port }) => peers.alive({ host, port })),
+  );
+  return others.filter((_, at) => answers[at]).map(({ uuid }) => uuid);
+}
+
 const lastSeen = new WeakMap<object, string>();
 
 async function ask(parts: Parts, up: boolean): Promise<void> {
@@ -160,7 +173,8 @@ async function ask(parts: Parts, up: boolean): Promise<void> {
   if (!shouldAskLiveness({ ...o, now, following: memory.following, sight: memory.sight })) return;
   if (memory.sight.askedAt !== null && now - memory.sight.askedAt < LIVENESS_EVERY_MS) return;
   const alive = await peers.alive({ host: address.host, port: address.agentPort });
+  const reaches = await reachable(parts, o);
   const agentDeadSince = alive ? null : (memory.sight.agentDeadSince ?? now);
-  memory.sight = { ...memory.sight, askedAt: now, agentDeadSince };
+  memory.sight = { ...memory.sight, askedAt: now, agentDeadSince, reaches };
   wake();
 }

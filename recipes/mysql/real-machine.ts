@@ -1,5 +1,5 @@
 // The machine as it is: files below the node's directory, mysqld from the toolchain, TCP, HTTP and MySQL to other nodes.
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, statfs, writeFile } from "node:fs/promises";
 import { connect as tcp } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -44,8 +44,19 @@ export function realDisk(dir: string): Disk {
       next === null ? removeDurable(planFile) : writeDurable(planFile, JSON.stringify(next)),
     writeBootstrap: async (clusterId) =>
       clusterId === null ? removeBootstrap(dir) : writeBootstrap(dir, clusterId),
+    free: () => freeBytes(dir),
     setAside: (why) => setAside(dir, why),
   };
+}
+
+/** What an unprivileged writer may still take: a reserve of root's is not ours. */
+async function freeBytes(dir: string): Promise<number | null> {
+  try {
+    const { bavail, bsize } = await statfs(dir);
+    return bavail * bsize;
+  } catch {
+    return null; // Not made yet, or a file system that does not tell: nothing is concluded from that.
+  }
 }
 
 export type MakerParts = {

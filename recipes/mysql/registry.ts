@@ -11,6 +11,7 @@ import type {
   PromiseRecord,
   State,
 } from "./core/observation.ts";
+import { FAILOVERS_COUNT_MS } from "./core/policy.ts";
 import {
   leaf,
   parseIntent,
@@ -43,6 +44,8 @@ export class Registry implements AsyncDisposable {
   #leaderFreeSince: number | null = null;
   #state: Entry<State> | null = null;
   #highestVer = 0;
+  #handedOver: number | null = null;
+  #failovers: readonly number[] = [];
   #opened: { readonly epoch: number; readonly at: number } | null = null;
   #initialize: string | null = null;
   #intents: readonly Intent[] = [];
@@ -100,6 +103,8 @@ export class Registry implements AsyncDisposable {
 
   #setLeader(entry: KvEntry | null): void {
     const value = entry === null ? null : parseLeader(entry.value);
+    if (value?.held === false && value.closed && value.prefer !== null)
+      this.#handedOver = value.epoch;
     this.#leader = entry === null ? null : { index: entry.index, session: entry.session, value };
     const free = entry === null || entry.session === null;
     this.#leaderFreeSince = free ? (this.#leaderFreeSince ?? this.#parts.clock.now()) : null;
@@ -114,10 +119,23 @@ export class Registry implements AsyncDisposable {
   /** What a consistent read of `state` brought is the truth, also when it goes back in time (§7 "Consul wiped"). */
   setState(entry: KvEntry | null): void {
     const value = entry === null ? null : parseState(entry.value);
-    if (value?.phase === "open" && value.epoch !== this.#opened?.epoch)
-      this.#opened = { epoch: value.epoch, at: this.#parts.clock.now() };
+    if (value?.phase === "open" && value.epoch !== this.#opened?.epoch) this.#noteOpened(value);
     this.#highestVer = Math.max(this.#highestVer, value?.ver ?? 0);
     this.#state = entry === null || value === null ? null : { index: entry.index, value };
+  }
+
+  #noteOpened({ epoch }: State): void {
+    const at = this.#parts.clock.now();
+    const first = this.#opened === null;
+    this.#opened = { epoch, at };
+    // The first that this agent sees may be any age; one after a hand-over was planned.
+    if (!first && this.#handedOver !== epoch - 1) this.#failovers = [...this.failovers(), at];
+  }
+
+  /** When unplanned failovers of the last ten minutes ended, as this agent saw them (§10 "two failovers in a row"). */
+  failovers(): readonly number[] {
+    const now = this.#parts.clock.now();
+    return this.#failovers.filter((at) => now - at < FAILOVERS_COUNT_MS);
   }
 
   /** Linearizable read of `state`. An answer that something newer has overtaken is asked for again. */

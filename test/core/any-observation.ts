@@ -79,6 +79,9 @@ const peer = fc
     needsRebuild: fc.boolean(),
     amnesiac: fc.boolean(),
     noFailover: fc.boolean(),
+    zone: fc.constantFrom("", "z1"),
+    reaches: fc.subarray([...NAMES]).map((names) => names.map(uuid)),
+    diskFull: fc.boolean(),
     priority: fc.nat(2),
     lagSeconds: fc.option(fc.nat(9), { nil: null }),
     mysqldPid: fc.option(fc.constant(2), { nil: null }),
@@ -97,7 +100,9 @@ const promise = fc.record({
   backlog: fc.nat(30_000),
   priority: fc.nat(2),
   noFailover: fc.boolean(),
+  zone: fc.constantFrom("", "z1"),
   stopping: fc.boolean(),
+  diskFull: fc.boolean(),
 });
 
 const intent = fc.record({
@@ -255,6 +260,7 @@ const anyFacts: fc.Arbitrary<Observation> = fc
       refused: fc.boolean(),
       agentDeadSince: maybeAgo,
       askedAt: maybeAgo,
+      reaches: fc.constant([]),
     }),
     errant: fc.option(
       fc.record({ primary: anyUuid, gtids: fc.constant("x"), why: fc.constant("y") }),
@@ -263,6 +269,18 @@ const anyFacts: fc.Arbitrary<Observation> = fc
     leaderFreeSince: maybeAgo,
     sawPrimary: fc.boolean(),
     gaveUp: fc.option(fc.record({ at: ago, times: fc.nat(9) }), { nil: null }),
+    passedOver: maybeUuid,
+    fetching: fc.option(
+      fc.record({
+        epoch,
+        from: anyUuid,
+        since: ago,
+        tried: fc.subarray([...NAMES]).map((names) => names.map(uuid)),
+      }),
+      { nil: null },
+    ),
+    diskFree: fc.constantFrom(null, 0, 1e12),
+    failovers: fc.array(ago, { maxLength: 6 }),
   })
   .map((odd) => {
     const { me, policy, datadir, process } = START;

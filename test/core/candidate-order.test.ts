@@ -21,6 +21,17 @@ const stateOf = (s: Situation) => {
   return entry.value;
 };
 
+describe("the order of tries", () => {
+  test("puts one in the last primary's zone before its equals", () => {
+    const s = situation().withVoters("a", "b", "c").afterLosing("b").peer("b", { zone: "z1" });
+    const mine = (t: Situation) => rank(t.observation, stateOf(t), FRESH_MS);
+    expect(mine(s)).toBe(0);
+    expect(mine(s.peer("c", { zone: "z1" }))).toBe(1);
+    expect(mine(s.peer("c", { zone: "z1" }).me({ zone: "z1" }))).toBe(0);
+    expect(mine(s.peer("c", { zone: "z2" }))).toBe(0);
+  });
+});
+
 describe("who may try", () => {
   const voter = situation().withVoters("a", "b", "c").afterLosing("b");
   const why = (s: Situation) => mayNotElect(s.observation, stateOf(s));

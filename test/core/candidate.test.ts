@@ -1,7 +1,8 @@
 // Whether enough have promised, and who holds everything (PROTOCOL §4 steps 4, 5).
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { choose, judge } from "../../recipes/mysql/core/candidate.ts";
+import { judge } from "../../recipes/mysql/core/candidate.ts";
+import { choose } from "../../recipes/mysql/core/choice.ts";
 import { contains, formatGtidSet, gtidSet } from "../../recipes/mysql/core/gtid.ts";
 import { COLD_START_WAIT_MS } from "../../recipes/mysql/core/policy.ts";
 import { heldSet, quorum } from "../../recipes/mysql/core/state.ts";

@@ -4,6 +4,7 @@ import {
   failsafe,
   hasLostPrimary,
   mayEndSession,
+  noRoom,
   serverHangs,
   shouldAskLiveness,
   silentMs,
@@ -14,9 +15,10 @@ import {
   FRESH_MS,
   HEARTBEAT_LOST_MS,
   LOST_AGREED_MS,
+  NO_ROOM_MS,
   PROBE_FAILURES,
 } from "../../recipes/mysql/core/policy.ts";
-import { NOW, situation, uuid, type Name, type Situation } from "./situation.ts";
+import { deeds, NOW, situation, uuid, type Name, type Situation } from "./situation.ts";
 
 const replica = situation().withVoters("a", "b", "c").asReplicaOf("b");
 const quiet = (forMs: number) => replica.sight({ lastTransactionAt: NOW - forMs });
@@ -34,6 +36,50 @@ describe("silence of the primary", () => {
 
   test("counts from when the receiver went down, at once", () => {
     expect(silentMs(replica.sight({ receiverDownSince: NOW - 40 }).observation)).toBe(40);
+  });
+});
+
+describe("a primary whose disk is full", () => {
+  const waiting = (ms: number) =>
+    situation()
+      .withVoters("a", "b", "c")
+      .asPrimary()
+      .and({ diskFree: 0 })
+      .heartbeat({ waitingSince: NOW - ms });
+  const stuck = waiting(NO_ROOM_MS);
+
+  test("is one whose heartbeat has waited 3 s for room", () => {
+    expect(noRoom(stuck.observation)).toBe(true);
+    expect(noRoom(waiting(NO_ROOM_MS - 1).observation)).toBe(false);
+    expect(deeds(stuck.decides())).toEqual(["kill-mysqld"]);
+  });
+
+  test.each([
+    ["where the disk has room", stuck.and({ diskFree: 1e9 })],
+    ["where the disk does not say", stuck.and({ diskFree: null })],
+    ["where commits wait for acknowledgements", stuck.semiSync({ waitSessions: 1 })],
+    ["where nobody acknowledges anyway", stuck.acks(0)],
+    ["while Consul is away: nobody could be elected", stuck.consulAway()],
+    [
+      "where nobody else has room either",
+      stuck.peer("b", { diskFull: true }).peer("c", { diskFull: true }),
+    ],
+    [
+      "where no other voter is a replica in order",
+      stuck.withVoters("a", "b").peer("b", { role: "unknown" }),
+    ],
+    [
+      "where the only other voter may not be elected",
+      stuck.withVoters("a", "b").peer("b", { noFailover: true }),
+    ],
+    ["where the only other voter stops", stuck.withVoters("a", "b").peer("b", { stopping: true })],
+    [
+      "where the only other voter is silent",
+      stuck.withVoters("a", "b").peer("b", { ageMs: FRESH_MS + 1 }),
+    ],
+    ["where only a node outside V has room", stuck.withVoters("a").acks(1)],
+  ] as const)("but not %s", (_, s) => {
+    expect(noRoom(s.observation)).toBe(false);
   });
 });
 

@@ -59,6 +59,25 @@ describe("an election is started", () => {
     expect(deeds(tries(better.lockFree(150)))).toEqual(["elect"]);
   });
 
+  test("later after repeated failovers, up to 30 s; at once where it was handed over", () => {
+    const failed = (times: number) => lost.and({ failovers: Array<number>(times).fill(NOW) });
+    expect(deeds(tries(failed(2).lockFree(0)))).toEqual(["elect"]);
+    expect(deeds(tries(failed(3).lockFree(999)))).toEqual(["hold"]);
+    expect(says(tries(failed(3).lockFree(999)))).toContain("3 failovers in ten minutes");
+    expect(deeds(tries(failed(3).lockFree(1_000)))).toEqual(["elect"]);
+    expect(deeds(tries(failed(4).lockFree(1_999)))).toEqual(["hold"]);
+    expect(deeds(tries(failed(9).lockFree(29_999)))).toEqual(["hold"]);
+    expect(deeds(tries(failed(9).lockFree(30_000)))).toEqual(["elect"]);
+    expect(deeds(tries(failed(9).lockFree(0, { prefer: "a" })))).toEqual(["elect"]);
+    expect(deeds(tries(failed(9).policy({ backOffAfter: 0 }).lockFree(0)))).toEqual(["elect"]);
+  });
+
+  test("later by a node whose disk is full", () => {
+    const full = lost.and({ diskFree: 1_000_000 });
+    expect(deeds(tries(full.lockFree(1_999)))).toEqual(["hold"]);
+    expect(deeds(tries(full.lockFree(2_000)))).toEqual(["elect"]);
+  });
+
   test("not while it backs off from one that came to nothing", () => {
     const gaveUp = (ms: number) => lost.and({ gaveUp: { at: NOW - ms, times: 1 } });
     expect(deeds(tries(gaveUp(499)))).toEqual(["hold"]);
@@ -122,9 +141,91 @@ describe("a candidate", () => {
     expect(says(candidate(s))).toContain("incomparable GTID sets");
   });
 
-  test("gives up where only ineligible nodes hold everything", () => {
-    const s = running.promisedBy("c", "b:1-101 m:1-5", { noFailover: true });
-    expect(the("release-lock", candidate(s))).toMatchObject({ prefer: null, gaveUp: true });
+  describe("that lacks what only an ineligible node holds", () => {
+    const more = "b:1-101 m:1-5";
+    const lacking = running.promisedBy("c", more, { noFailover: true });
+    const copying = (s: Situation, more: object = {}) =>
+      s.and({
+        progressAt: NOW - 60_000,
+        fetching: { epoch: 6, from: uuid("c"), since: NOW - 100, tried: [], ...more },
+      });
+
+    test("copies it from there", () => {
+      expect(the("fetch", candidate(lacking))).toMatchObject({
+        epoch: 6,
+        from: uuid("c"),
+        host: "c.test",
+      });
+    });
+
+    test("waits for it, then applies it, then takes over", () => {
+      expect(says(candidate(copying(lacking)))).toContain("copying");
+      const received = copying(lacking).source({ host: "c.test" }).holding(HEAD, "b:101");
+      expect(says(candidate(received))).toContain("applying");
+      expect(deeds(candidate(copying(lacking).holding(more)))).toEqual(["take-over", "publish"]);
+    });
+
+    test("asks another holder where nothing comes for 10 s, and gives up after the last", () => {
+      const two = lacking.promisedBy("b", more, { noFailover: true });
+      const late = (s: Situation) => copying(s, { since: NOW - 10_000 });
+      expect(deeds(candidate(copying(two, { since: NOW - 9_999 })))).toEqual(["hold"]);
+      expect(the("fetch", candidate(late(two))).from).toBe(uuid("b"));
+      expect(deeds(candidate(late(lacking)))).toEqual(["release-lock"]);
+      const tried = copying(two, { since: NOW - 10_000, from: uuid("b"), tried: [uuid("c")] });
+      expect(deeds(candidate(tried))).toEqual(["release-lock"]);
+    });
+
+    test("asks anew in a new epoch", () => {
+      expect(deeds(candidate(copying(lacking, { epoch: 5 })))).toEqual(["fetch"]);
+    });
+
+    test("does not copy what the holder has purged, nor mix its own tail in: it gives up", () => {
+      const purged = { noFailover: true, purged: gtids("b:1-101") } as const;
+      const gone = running.promisedBy("c", more, purged);
+      expect(the("release-lock", candidate(gone))).toMatchObject({ prefer: null, gaveUp: true });
+      const tail = `${HEAD} a:1`;
+      const own = running
+        .holding(tail)
+        .promisedBy("a", tail)
+        .promisedBy("c", "b:1-101 m:1-6", { noFailover: true });
+      expect(the("release-lock", candidate(own))).toMatchObject({ prefer: null, gaveUp: true });
+    });
+
+    test("leaves it to a better one that may copy it", () => {
+      const better = running
+        .promisedBy("c", HEAD, { priority: 1 })
+        .promisedBy("b", more, { noFailover: true });
+      expect(the("release-lock", candidate(better))).toMatchObject({ prefer: uuid("c") });
+    });
+
+    test("gives up where nobody may be elected at all", () => {
+      const s = running
+        .promisedBy("a", HEAD, { noFailover: true })
+        .promisedBy("c", more, { noFailover: true });
+      expect(the("release-lock", candidate(s))).toMatchObject({ prefer: null, gaveUp: true });
+    });
+  });
+
+  test("goes on itself where the better one was offered it and did not take it", () => {
+    const better = running.promisedBy("c", HEAD, { priority: 1 });
+    expect(the("release-lock", candidate(better)).prefer).toBe(uuid("c"));
+    const again = better.and({ passedOver: uuid("c") });
+    expect(deeds(candidate(again))).toEqual(["take-over", "publish"]);
+    const only = again.promisedBy("a", HEAD, { noFailover: true });
+    expect(the("release-lock", candidate(only)).prefer).toBe(uuid("c"));
+  });
+
+  test("leaves the election to one that has room on its disk, or stands where the last primary stood", () => {
+    const full = running.promisedBy("a", HEAD, { diskFull: true }).promisedBy("c");
+    expect(the("release-lock", candidate(full)).prefer).toBe(uuid("c"));
+    const nobody = full.promisedBy("c", HEAD, { diskFull: true });
+    expect(deeds(candidate(nobody))).toEqual(["take-over", "publish"]);
+    const zoned = running.peer("b", { zone: "z1" }).promisedBy("c", HEAD, { zone: "z1" });
+    expect(the("release-lock", candidate(zoned)).prefer).toBe(uuid("c"));
+    const both = zoned.promisedBy("a", HEAD, { zone: "z1" });
+    expect(deeds(candidate(both))).toEqual(["take-over", "publish"]);
+    const unnamed = running.promisedBy("c", HEAD, { zone: "" });
+    expect(deeds(candidate(unnamed))).toEqual(["take-over", "publish"]);
   });
 
   test("that stops leaves the field", () => {

@@ -86,11 +86,13 @@ describe("a primary goes on alone", () => {
 });
 
 describe("a primary that nobody acknowledges steps down", () => {
-  const unseen = { seesPrimary: false } as const;
+  const reaching = (...names: readonly Name[]) =>
+    ({ seesPrimary: false, reaches: names.map(uuid) }) as const;
+  const unseen = reaching("b", "c");
   const cutOff = (ms: number) =>
     blocked(three.absent("b", ms).absent("c", ms), ms).peer("b", unseen).peer("c", unseen);
 
-  test("before it goes alone, where max(q, k+1) voters are well and do not see it", () => {
+  test("before it goes alone, where max(q, k+1) voters are well, see each other and not it", () => {
     expect(does(cutOff(5_000))).toEqual(["kill-mysqld"]);
     expect(step(cutOff(4_999))).toEqual([]);
   });
@@ -102,6 +104,7 @@ describe("a primary that nobody acknowledges steps down", () => {
     ["is stopping", { stopping: true }],
     ["cannot follow", { needsRebuild: true }],
     ["is tagged nofailover", { noFailover: true }],
+    ["does not see the other", { reaches: [] }],
   ] as const)("not where one of two %s: its successor could not be acknowledged", (_, odd) => {
     expect(does(cutOff(5_000).peer("c", { ...unseen, ...odd }))).toEqual(["cut-all"]);
   });
@@ -117,7 +120,8 @@ describe("a primary that nobody acknowledges steps down", () => {
   test("also before it lowers k for lack of acknowledgements", () => {
     const five = primaryOf("b", "c", "d", "e").policy({ acks: 2, voters: 5 }).acks(2).asPrimary();
     let s = blocked(five, 5_000);
-    for (const name of ["b", "c", "d"] as const) s = s.absent(name, 5_000).peer(name, unseen);
+    const all = reaching("b", "c", "d");
+    for (const name of ["b", "c", "d"] as const) s = s.absent(name, 5_000).peer(name, all);
     expect(does(s)).toEqual(["kill-mysqld"]);
   });
 });

@@ -80,7 +80,6 @@ describe("a voter is removed", () => {
 
   test("never where too few would be left to acknowledge", () => {
     expect(step(two.absent("b", 4_000))).toEqual([]);
-    expect(step(two.peer("b", { amnesiac: true }))).toEqual([]);
     const s = primaryOf("b", "c").acks(2).asPrimary().absent("c", 60_000);
     expect(does(s.policy({ acks: 2 }))).not.toContain("cut");
   });
@@ -89,6 +88,19 @@ describe("a voter is removed", () => {
     expect(step(three.absent("c", 10_000).peer("b", { amnesiac: true }))).toEqual([]);
     const surplus = step(primaryOf("b", "c", "d").absent("b", 10_000).absent("c", 10_000));
     expect(the("cut", surplus).uuid).toBe(uuid("b"));
+  });
+
+  test("that is amnesiac and cannot be spared: k goes down first, alone where it is the last", () => {
+    const amnesiac = { amnesiac: true } as const;
+    expect(does(two.peer("b", amnesiac))).toEqual(["cut-all"]);
+    expect(step(two.peer("b", amnesiac).policy({ minAcks: 1 }))).toEqual([]);
+    const all = primaryOf("b", "c").policy({ acks: 2 }).acks(2).asPrimary();
+    expect(the("commit-change", step(all.peer("c", amnesiac)))).toMatchObject({
+      kind: "acks-down",
+      acks: 1,
+    });
+    expect(step(all.peer("c", amnesiac).policy({ minAcks: 2 }))).toEqual([]);
+    expect(does(all.acks(1).asPrimary().peer("c", amnesiac))).toEqual(["cut"]);
   });
 
   test("not while its server_id is unknown", () => {

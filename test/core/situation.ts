@@ -177,7 +177,9 @@ function telling(o: Observation) {
         backlog: 0,
         priority: 0,
         noFailover: false,
+        zone: "",
         stopping: false,
+        diskFull: false,
         ...more,
       };
       const rest = o.consul.promises.filter((p) => p.uuid !== record.uuid);

@@ -23,6 +23,8 @@ export const DEFAULTS: Durability = {
   minAcks: 0,
   dropVoterAfter: 30_000,
   aloneAfter: 5_000,
+  // A schedule has a dozen failovers in its two minutes: it is there to see many.
+  backOffAfter: 0,
 };
 
 export type Options = {
@@ -156,6 +158,6 @@ function configOf(durability: Partial<Durability>): MysqlConfig {
     options: {},
     durability: { ...DEFAULTS, ...durability },
     rejoin: "rebuild",
-    tags: { noFailover: false, priority: 100 },
+    tags: { noFailover: false, priority: 100, zone: "" },
   };
 }

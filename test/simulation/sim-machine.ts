@@ -101,6 +101,7 @@ export function simDisk(machine: Machine, life: Life): Disk {
       }),
     writePlan: (plan) => durable(() => void (machine.plan = plan)),
     writeBootstrap: (clusterId) => durable(() => void (machine.bootstrap = clusterId)),
+    free: () => Promise.resolve(machine.weather.full ? 0 : 1e12),
     async setAside() {
       const { data } = machine;
       if (data === null) return null;

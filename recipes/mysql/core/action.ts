@@ -57,6 +57,14 @@ export type Action =
         | { readonly do: "elect"; readonly from: State; readonly index: number }
         | { readonly do: "promise"; readonly epoch: number }
         | { readonly do: "take-over"; readonly epoch: number; readonly acks: number }
+        /** §4 step 5: copies what T has and this node has not from a holder, asynchronously; the holder stays closed. */
+        | {
+            readonly do: "fetch";
+            readonly epoch: number;
+            readonly from: string;
+            readonly host: string;
+            readonly port: number;
+          }
         | {
             readonly do: "publish";
             readonly epoch: number;

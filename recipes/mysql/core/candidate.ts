@@ -1,8 +1,16 @@
 // Who may try, whether enough have promised, and who holds everything (PROTOCOL §4 steps 0, 4, 5).
 // Sets are compared by the newest epoch marker first and then by containment only; never by count, never by lag.
-import { contains, equal, formatGtidSet, isEmpty, subtract, union, type GtidSet } from "./gtid.ts";
-import type { Observation, Peer, PromiseRecord, State } from "./observation.ts";
-import { COLD_START_WAIT_MS, PREFERRED_HEAD_START_MS, RANK_STEP_MS, VETO_MS } from "./policy.ts";
+import { choose, isIn, lastZone, type Choice } from "./choice.ts";
+import { contains, equal, formatGtidSet, isEmpty, subtract, type GtidSet } from "./gtid.ts";
+import type { Observation, Peer, State } from "./observation.ts";
+import {
+  COLD_START_WAIT_MS,
+  DISK_FULL_BELOW,
+  PREFERRED_HEAD_START_MS,
+  RANK_STEP_MS,
+  SLOWEST_ELECTION_MS,
+  VETO_MS,
+} from "./policy.ts";
 import { heldSet, joinedEpoch, lastPublished, quorum, short } from "./state.ts";
 
 /** Why this node may not start an election now, or null: it may. One reason, the first that holds. */
@@ -50,6 +58,7 @@ export function rank(o: Observation, state: State, freshMs: number): number {
   if (server === null || markerUuid === null || me.uuid === null) return 0;
   const mine = { joined: joinedEpoch(server, markerUuid), set: heldSet(server) };
   const last = lastPublished(state);
+  const zone = lastZone(o);
   return o.consul.peers.filter((peer) => {
     if (peer.uuid === me.uuid || peer.uuid === last || !state.voters.includes(peer.uuid))
       return false;
@@ -61,19 +70,34 @@ export function rank(o: Observation, state: State, freshMs: number): number {
       if (contains(mine.set, set)) return false;
     }
     if (peer.priority !== me.priority) return peer.priority > me.priority;
+    if (isIn(zone, peer) !== isIn(zone, me)) return isIn(zone, peer);
     return peer.uuid < (me.uuid ?? "");
   }).length;
 }
 
-/** Milliseconds since the lock became free after which this node tries (§4 step 0; the preferred node at once). */
+/**
+ * Milliseconds since the lock became free after which this node tries (§4 step 0; the preferred node at once). One whose
+ * disk is full leaves the others time, and everybody slows down after repeated failovers.
+ */
 export function electAfterMs(o: Observation, state: State, freshMs: number): number {
   const value = o.consul.leader?.value;
+  const turn = rank(o, state, freshMs) * RANK_STEP_MS + (diskFull(o) ? PREFERRED_HEAD_START_MS : 0);
   const prefer = value?.held === false ? value.prefer : null;
-  if (prefer !== null && state.voters.includes(prefer)) {
-    if (prefer === o.me.uuid) return 0;
-    return PREFERRED_HEAD_START_MS + rank(o, state, freshMs) * RANK_STEP_MS;
-  }
-  return rank(o, state, freshMs) * RANK_STEP_MS;
+  if (prefer !== null && state.voters.includes(prefer))
+    return prefer === o.me.uuid ? 0 : PREFERRED_HEAD_START_MS + turn;
+  return turn + slowDownMs(o);
+}
+
+/** §10: what made three primaries fail in ten minutes may make the next one fail; never for long, and never a planned one. */
+export function slowDownMs(o: Observation): number {
+  const { backOffAfter } = o.policy;
+  const more = o.failovers.length - backOffAfter;
+  if (backOffAfter === 0 || more < 0) return 0;
+  return Math.min(SLOWEST_ELECTION_MS, 1_000 * 2 ** more);
+}
+
+export function diskFull(o: Observation): boolean {
+  return o.diskFree !== null && o.diskFree < DISK_FULL_BELOW;
 }
 
 /** Back-off after elections of ours that were given up: 0.5 s, 1 s, 2 s … at most 10 s. */
@@ -81,11 +105,7 @@ export function backOffMs(times: number): number {
   return times === 0 ? 0 : Math.min(10_000, 250 * 2 ** Math.min(times, 6));
 }
 
-export type Verdict =
-  | { readonly kind: "wait"; readonly why: string }
-  | { readonly kind: "refuse"; readonly why: string }
-  /** `target` is T; the winner holds it. `winner` null: no eligible promiser holds T. */
-  | { readonly kind: "chosen"; readonly target: GtidSet; readonly winner: PromiseRecord | null };
+export type Verdict = Choice | { readonly kind: "wait"; readonly why: string };
 
 /** §4 steps 4 and 5 over the promises of this epoch. `forMs`: how long the candidate has been waiting. */
 export function judge(o: Observation, state: State, forMs: number): Verdict {
@@ -106,41 +126,6 @@ export function judge(o: Observation, state: State, forMs: number): Verdict {
   if (awaited && !o.sawPrimary && forMs < COLD_START_WAIT_MS)
     return { kind: "wait", why: "cold start: waiting for the last primary's own promise" };
   return choose(o, promises);
-}
-
-/** §4 step 5: greatest joined() first, then the maximum by inclusion; incomparable sets elect nobody. */
-export function choose(o: Observation, promises: readonly PromiseRecord[]): Verdict {
-  const newest = Math.max(...promises.map((p) => p.joined));
-  const best = promises.filter((p) => p.joined === newest);
-  const sets = best.map((p) => heldSet(p));
-  const target = sets.reduce((all, set) => union(all, set), sets[0] ?? []);
-  const holders = best.filter((_, at) => contains(sets[at] ?? [], target));
-  if (holders.length === 0) {
-    const extra = best.map(
-      (p, at) => `${p.node} lacks ${formatGtidSet(subtract(target, sets[at] ?? []))}`,
-    );
-    return {
-      kind: "refuse",
-      why: `incomparable GTID sets, nobody holds everything: ${extra.join("; ")}`,
-    };
-  }
-  const eligible = holders.filter((p) => !p.noFailover && !p.stopping);
-  return { kind: "chosen", target, winner: prefer(o, eligible) };
-}
-
-/** Transactions of backlog below which another holder is not worth one more round. */
-const BACKLOG_WORTH_A_ROUND = 10_000;
-
-function prefer(o: Observation, eligible: readonly PromiseRecord[]): PromiseRecord | null {
-  const sorted = eligible.toSorted(
-    (a, b) => b.priority - a.priority || a.backlog - b.backlog || (a.uuid < b.uuid ? -1 : 1),
-  );
-  const first = sorted[0] ?? null;
-  const mine = sorted.find((p) => p.uuid === o.me.uuid);
-  if (first === null || mine === undefined) return first;
-  const worth =
-    first.priority > mine.priority || mine.backlog - first.backlog > BACKLOG_WORTH_A_ROUND;
-  return worth ? first : mine;
 }
 
 /** What `from` lacks of `target`, as text; "" when nothing. */

@@ -1,5 +1,6 @@
 // When a primary counts as lost, by whom, and when a primary without Consul may stay (PROTOCOL §3).
 // Liveness only: a wrong answer here costs a failover or a wait, never data.
+import { diskFull } from "./candidate.ts";
 import type { Observation, State } from "./observation.ts";
 import {
   ASK_LIVENESS_AFTER_MS,
@@ -7,6 +8,7 @@ import {
   FRESH_MS,
   HEARTBEAT_LOST_MS,
   LOST_AGREED_MS,
+  NO_ROOM_MS,
   PROBE_FAILURES,
 } from "./policy.ts";
 import { quorum } from "./state.ts";
@@ -65,6 +67,28 @@ export function mayEndSession(o: Observation, state: State): boolean {
 /** Tier 1: mysqld does not take a new connection and a local write. */
 export function serverHangs(o: Observation): boolean {
   return o.heartbeat.probeFailures >= PROBE_FAILURES;
+}
+
+/**
+ * §10 "disk full on P": MySQL waits for room without an error, and the local probe still succeeds. Only where a
+ * heartbeat waits, nothing waits for acknowledgements, and a voter that has room could take over.
+ */
+export function noRoom(o: Observation): boolean {
+  const { heartbeat, server, consul, me } = o;
+  const state = consul.state?.value;
+  if (!diskFull(o) || server === null || state === undefined || state.acks === 0) return false;
+  if (heartbeat.waitingSince === null || o.now - heartbeat.waitingSince < NO_ROOM_MS) return false;
+  if (server.semiSync.waitSessions > 0 || !consul.reachable) return false;
+  return consul.peers.some(
+    (p) =>
+      p.uuid !== me.uuid &&
+      state.voters.includes(p.uuid) &&
+      p.ageMs <= FRESH_MS &&
+      p.role === "replica" &&
+      !p.diskFull &&
+      !p.noFailover &&
+      !p.stopping,
+  );
 }
 
 /** What a primary does whose belief in the lock has ended. */

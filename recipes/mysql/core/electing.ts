@@ -1,11 +1,20 @@
 // Election and promotion by this node (PROTOCOL §4 steps 0–8). Steps 9 and 10 are primary.ts.
 // The lock decides who may try; promises of V decide who succeeds.
 import { hold, type Action } from "./action.ts";
-import { backOffMs, electAfterMs, judge, lacking, mayNotElect } from "./candidate.ts";
+import {
+  backOffMs,
+  electAfterMs,
+  judge,
+  lacking,
+  mayNotElect,
+  slowDownMs,
+  type Verdict,
+} from "./candidate.ts";
+import { canFeed } from "./choice.ts";
 import { contains, gtidSet } from "./gtid.ts";
-import type { Observation, State } from "./observation.ts";
+import type { Observation, ServerFacts, State } from "./observation.ts";
 import { FRESH_MS, PROMISES_WITHIN_MS } from "./policy.ts";
-import { holdsLock, isCandidate } from "./state.ts";
+import { heldSet, holdsLock, isCandidate } from "./state.ts";
 
 /** Steps 0–2: nobody holds the lock, or we hold it and no epoch is ours yet. */
 export function tryElection(o: Observation): readonly Action[] | null {
@@ -22,8 +31,14 @@ export function tryElection(o: Observation): readonly Action[] | null {
   if (o.gaveUp !== null && o.now < o.gaveUp.at + backOffMs(o.gaveUp.times))
     return hold("no primary; backing off after an election without a result");
   const free = o.leaderFreeSince ?? o.now;
-  if (!holdsLock(o) && o.now < free + electAfterMs(o, state, FRESH_MS))
-    return hold("no primary; another node goes first");
+  if (!holdsLock(o) && o.now < free + electAfterMs(o, state, FRESH_MS)) {
+    const slow = slowDownMs(o);
+    return hold(
+      slow === 0
+        ? "no primary; another node goes first"
+        : `no primary; ${o.failovers.length} failovers in ten minutes: elections wait up to ${slow / 1000} s`,
+    );
+  }
   return [
     { do: "elect", from: state, index, why: `no primary since epoch ${state.epoch}: raising it` },
   ];
@@ -77,9 +92,12 @@ export function beCandidate(o: Observation): readonly Action[] | null {
   if (verdict.kind === "refuse") return giveUp(verdict.why);
   if (verdict.kind === "wait")
     return forMs < PROMISES_WITHIN_MS ? hold(`electing: ${verdict.why}`) : giveUp(verdict.why);
-  if (verdict.winner === null) return giveUp("no eligible node holds everything that was promised");
-  if (verdict.winner.uuid !== o.me.uuid)
-    return giveUp(`${verdict.winner.node} is the better candidate`, verdict.winner.uuid);
+  const winner = verdict.winner ?? verdict.fetcher;
+  if (winner === null) return giveUp("no eligible node holds everything that was promised");
+  if (winner.uuid !== o.me.uuid)
+    return giveUp(`${winner.node} is the better candidate`, winner.uuid);
+  const rest = fetchRest(o, o.server, verdict);
+  if (rest !== null) return rest;
   if (!contains(gtidSet(o.server.executed), verdict.target))
     return drain(o, lacking(verdict.target, gtidSet(o.server.executed)));
   const { epoch } = state;
@@ -90,8 +108,42 @@ export function beCandidate(o: Observation): readonly Action[] | null {
   ];
 }
 
+/** §4 step 5, last line: a candidate that lacks something of T copies it from a holder, which stays closed. */
+function fetchRest(
+  o: Observation,
+  server: ServerFacts,
+  { target, holders }: Extract<Verdict, { kind: "chosen" }>,
+): readonly Action[] | null {
+  const mine = heldSet(server);
+  if (contains(mine, target)) return null;
+  const { epoch } = o.consul.state?.value ?? { epoch: 0 };
+  const now = fetchingNow(o);
+  if (now !== null && !stuck(o)) return hold(`electing: copying ${lacking(target, mine)}`);
+  const tried = now === null ? [] : [...now.tried, now.from];
+  for (const holder of holders) {
+    if (tried.includes(holder.uuid) || !canFeed(holder, mine)) continue;
+    const peer = o.consul.peers.find((p) => p.uuid === holder.uuid);
+    if (peer === undefined) continue;
+    const { host, port } = peer;
+    const why = `${holder.node} holds what this node lacks: ${lacking(target, mine)}`;
+    return [{ do: "fetch", epoch, from: holder.uuid, host, port, why }];
+  }
+  return giveUp("no holder of everything that was promised can be copied from");
+}
+
 /** An applier that is stuck (a metadata lock, say) must not keep the lock from a holder that has applied everything. */
 const NO_PROGRESS_MS = 10_000;
+
+/** The copying that belongs to this epoch. */
+function fetchingNow(o: Observation): Observation["fetching"] {
+  return o.fetching?.epoch === o.consul.state?.value.epoch ? o.fetching : null;
+}
+
+/** Nothing has been applied for 10 s, counted from the copying where that began later. */
+function stuck(o: Observation): boolean {
+  const since = Math.max(o.progressAt ?? o.now, fetchingNow(o)?.since ?? 0);
+  return o.now - since >= NO_PROGRESS_MS;
+}
 
 /** Step 6: wait while the applier works; an applier that stopped with an error leaves the field to another holder. */
 function drain(o: Observation, left: string): readonly Action[] {
@@ -99,7 +151,6 @@ function drain(o: Observation, left: string): readonly Action[] {
   if (source !== null && source.sqlErrno !== 0) return giveUp(`applier: ${source.sqlError}`);
   if (source !== null && source.sql === "No")
     return [{ do: "start-applier", why: "what was received must be applied before promotion" }];
-  if (o.progressAt !== null && o.now - o.progressAt >= NO_PROGRESS_MS)
-    return giveUp("the applier makes no progress: another holder may");
+  if (stuck(o)) return giveUp("the applier makes no progress: another holder may");
   return hold(`electing: applying ${left.length > 80 ? `${left.slice(0, 80)}…` : left}`);
 }

@@ -107,11 +107,15 @@ function withoutAcks(seen: Seen): readonly Action[] | null {
     const change = { kind: "acks-down", uuid: null, voters: state.voters, acks: useful } as const;
     return commit(seen, change, `only ${useful} voters acknowledge`);
   }
+  return cutAll(seen, "no voter acknowledges: going on alone (minAcks 0)");
+}
+
+function cutAll(seen: Seen, why: string): readonly Action[] {
   const cut = others(seen).flatMap((uuid) => {
     const serverId = serverIdOf(seen, uuid);
     return serverId === null ? [] : [{ uuid, serverId }];
   });
-  return [{ do: "cut-all", others: cut, why: "no voter acknowledges: going on alone (minAcks 0)" }];
+  return [{ do: "cut-all", others: cut, why }];
 }
 
 /** A heartbeat that waits this long is not acknowledged; what else is known of voters is only a guess. */
@@ -143,11 +147,16 @@ function stepDown(seen: Seen): readonly Action[] | null {
     if (p === undefined || p.ageMs > FRESH_MS || p.role !== "replica") return false;
     return !p.seesPrimary && !p.stopping && !p.needsRebuild && !p.noFailover;
   });
-  if (well.length < Math.max(quorum(state), state.acks + 1)) return null;
+  // Those that do not see each other could not acknowledge one of them either.
+  const able = well.filter((v) => {
+    const reaches = peerOf(seen, v)?.reaches ?? [];
+    return well.every((other) => other === v || reaches.includes(other));
+  });
+  if (able.length < Math.max(quorum(state), state.acks + 1)) return null;
   return [
     {
       do: "kill-mysqld",
-      why: `${well.length} voters are well and do not see this primary: stepping down`,
+      why: `${able.length} voters are well, see each other and not this primary: stepping down`,
     },
   ];
 }
@@ -163,7 +172,8 @@ function removeVoter(seen: Seen): readonly Action[] | null {
     return since !== undefined && o.now - since >= o.policy.dropVoterAfterMs;
   });
   const uuid = doomed ?? surplus(seen);
-  if (uuid === undefined || state.voters.length - 2 < state.acks) return null;
+  if (uuid === undefined) return null;
+  if (state.voters.length - 2 < state.acks) return fewerAcks(seen, uuid);
   // Never the one that acknowledges, while the others are not there.
   const left = others(seen).filter((v) => v !== uuid && present(seen, v));
   if (left.length < state.acks) return null;
@@ -172,6 +182,21 @@ function removeVoter(seen: Seen): readonly Action[] | null {
   const voters = state.voters.filter((v) => v !== uuid);
   const why = `voter ${short(uuid)} ${doomed === undefined ? "is one too many" : "is gone or cannot follow"}`;
   return [{ do: "cut", uuid, serverId, voters, acks: state.acks, why }];
+}
+
+/**
+ * A voter whose promise does not count, where V cannot spare it: k goes down first, for the moment until it is back. With
+ * two nodes that is alone (§2 "not counted until readmitted").
+ */
+function fewerAcks(seen: Seen, uuid: string): readonly Action[] | null {
+  const { o, state } = seen;
+  if (peerOf(seen, uuid)?.amnesiac !== true || o.primacy?.stage !== "open") return null;
+  const acks = state.acks - 1;
+  if (o.policy.minAcks > acks) return null;
+  const why = `voter ${short(uuid)} is amnesiac, and there is none to spare`;
+  if (acks === 0) return cutAll(seen, why);
+  const change = { kind: "acks-down", uuid: null, voters: state.voters, acks } as const;
+  return commit(seen, change, why);
 }
 
 /** One voter more than the policy wishes: an absent one first. */

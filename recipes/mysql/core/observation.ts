@@ -1,13 +1,18 @@
 // What one node sees in one tick: plain JSON data, GTID sets as text. All that a decision needs is in here,
 // so that each decision can be replayed from its log line. `null` means: asked and there is none, or not readable now.
 import type { Policy } from "./policy.ts";
+import type { GtidFacts, Intent, LeaderValue, Peer, PromiseRecord, State } from "./records.ts";
 
-/** GTID sets of one server, in MySQL's text form (Reference Manual, "GTID Format and Storage"). */
-export type GtidFacts = {
-  readonly executed: string;
-  readonly retrieved: string;
-  readonly purged: string;
-};
+export type {
+  GtidFacts,
+  Intent,
+  LeaderValue,
+  NodeRecord,
+  Peer,
+  PromiseRecord,
+  Role,
+  State,
+} from "./records.ts";
 
 /** The replica half of a server: what SHOW REPLICA STATUS and performance_schema say of our one channel. */
 export type SourceFacts = {
@@ -97,127 +102,6 @@ export type PromiseFacts = {
   readonly seenEpoch: number;
 };
 
-/** Key `state` (§1). Every write of it is one transaction [check-session leader, cas]. */
-export type State = {
-  readonly ver: number;
-  readonly epoch: number;
-  readonly phase: "electing" | "promoting" | "open";
-  /** uuid of the published primary; null while electing. */
-  readonly primary: string | null;
-  /** uuid of the last published primary before this election. */
-  readonly prevPrimary: string | null;
-  readonly voters: readonly string[];
-  readonly acks: number;
-};
-
-/** Key `leader`: the lock. A release leaves a value that says why. */
-export type LeaderValue =
-  | {
-      readonly held: true;
-      readonly uuid: string;
-      readonly node: string;
-      readonly epoch: number;
-      /** Where replicas reach it, so that FOLLOW needs no further read. */
-      readonly host: string;
-      readonly port: number;
-      readonly agentPort: number;
-    }
-  | {
-      readonly held: false;
-      readonly epoch: number;
-      readonly reason: string;
-      /** uuid of the node that should elect itself first. */
-      readonly prefer: string | null;
-      /** True where the holder itself closed before it released: the veto does not apply (§3). */
-      readonly closed: boolean;
-    };
-
-/** Key `promises/<e>/<uuid>` (§4 step 3 e). */
-export type PromiseRecord = GtidFacts & {
-  readonly uuid: string;
-  readonly epoch: number;
-  readonly amnesiac: boolean;
-  readonly joined: number;
-  /** Transactions received and not applied, by count: only ever used to rank equals. */
-  readonly backlog: number;
-  readonly node: string;
-  readonly priority: number;
-  readonly noFailover: boolean;
-  readonly stopping: boolean;
-};
-
-/** Key `nodes/<uuid>`: what a node says of itself every 2 s. */
-export type NodeRecord = GtidFacts & {
-  readonly uuid: string;
-  readonly node: string;
-  readonly serverId: number;
-  readonly host: string;
-  readonly port: number;
-  readonly agentPort: number;
-  readonly pid: number;
-  readonly mysqldPid: number | null;
-  readonly controlSocket: string;
-  readonly role: Role;
-  /** What the node does, one word; `says` is the whole sentence. */
-  readonly state: string;
-  readonly says: string;
-  readonly epoch: number;
-  readonly joined: number;
-  /** Highest state.ver read when the semi-sync flag was last set, and what it was set to (§7). */
-  readonly ver: number;
-  readonly semiSync: boolean;
-  readonly promised: number;
-  readonly writable: boolean;
-  readonly lagSeconds: number | null;
-  /** True while it still sees heartbeat transactions of the primary of `epoch`. */
-  readonly seesPrimary: boolean;
-  readonly stopping: boolean;
-  readonly stopped: boolean;
-  readonly errant: string;
-  readonly needsRebuild: boolean;
-  /** A voter whose promise does not count until it was removed from V and added anew (§2). */
-  readonly amnesiac: boolean;
-  readonly priority: number;
-  readonly noFailover: boolean;
-  readonly since: string;
-};
-
-export type Role =
-  | "primary"
-  | "replica"
-  | "candidate"
-  | "provisioning"
-  | "fenced"
-  | "stopped"
-  | "unknown";
-
-/** A node record with how long ago its index last moved, on our clock (§1 "fresh"). */
-export type Peer = NodeRecord & { readonly ageMs: number };
-
-/** Key `intents/<id>`: an operator's, or a node's, recorded wish. */
-export type Intent = {
-  readonly id: string;
-  readonly verb: "switchover" | "stop-cluster" | "join";
-  readonly to: string | null;
-  readonly uuid: string | null;
-  readonly serverId: number | null;
-  /** `state.epoch` when it was wished: an intent of another epoch is stale. */
-  readonly epoch: number;
-  /** join: `state.ver` at which the node's semi-sync flag was OFF and its receiver not connected (§7). */
-  readonly ver: number;
-  readonly by: string;
-  /** Wall clock, for people. */
-  readonly at: string;
-  /** "wished" until somebody takes it; then its outcome, kept until it is collected. */
-  readonly outcome: null | {
-    readonly ok: boolean;
-    readonly says: string;
-    readonly at: string;
-    /** switchover: how long writes stood still, ms, as far as this node saw; null otherwise. */
-    readonly stoodStillMs: number | null;
-  };
-};
-
 /** What Consul says. `reachable` false: everything else is the last that was read. */
 export type ConsulFacts = {
   readonly reachable: boolean;
@@ -286,6 +170,8 @@ export type PrimarySight = {
   readonly agentDeadSince: number | null;
   /** When that was asked last. */
   readonly askedAt: number | null;
+  /** uuids of other voters whose agents answered at that time. */
+  readonly reaches: readonly string[];
 };
 
 export type JobFacts = {
@@ -308,6 +194,7 @@ export type Me = {
   readonly port: number;
   readonly priority: number;
   readonly noFailover: boolean;
+  readonly zone: string;
   /** The agent got SIGTERM or SIGINT. */
   readonly stopping: boolean;
   readonly stoppingSince: number | null;
@@ -377,4 +264,17 @@ export type Observation = {
   readonly sawPrimary: boolean;
   /** When the last election of ours was given up, and how many in a row. */
   readonly gaveUp: { readonly at: number; readonly times: number } | null;
+  /** uuid that this node released an election to, since a primary was last open: it did not take it. */
+  readonly passedOver: string | null;
+  /** As candidate that does not hold T: the holder it copies the rest from, and those that could not give it (§4 step 5). */
+  readonly fetching: {
+    readonly epoch: number;
+    readonly from: string;
+    readonly since: number;
+    readonly tried: readonly string[];
+  } | null;
+  /** Bytes that the node's file system still has for us; null: not read yet. */
+  readonly diskFree: number | null;
+  /** When unplanned failovers of the last ten minutes ended, our clock, oldest first. */
+  readonly failovers: readonly number[];
 };

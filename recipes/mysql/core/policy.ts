@@ -9,6 +9,8 @@ export type Policy = {
   readonly minAcks: number;
   readonly dropVoterAfterMs: number;
   readonly aloneAfterMs: number;
+  /** Unplanned failovers within ten minutes after which elections slow down; 0: they never do. */
+  readonly backOffAfter: number;
   /** What happens to a node whose data cannot follow: set aside and provisioned anew, or kept for a person. */
   readonly rejoin: "rebuild" | "hold";
 };
@@ -37,6 +39,13 @@ export const FAILSAFE_WINDOW_MS = 3_000;
 export const PROBE_FAILURES = 4;
 /** §1: a record is fresh while its index moved within this on the reader's clock. */
 export const FRESH_MS = 3_000;
+/** §10 "two failovers in a row": how long a failover counts, and the longest pause before an election. */
+export const FAILOVERS_COUNT_MS = 600_000;
+export const SLOWEST_ELECTION_MS = 30_000;
+/** §10 "disk full": below this a commit may not find room; MySQL waits then, for ever, without an error. */
+export const DISK_FULL_BELOW = 64 * 1_048_576;
+/** §10 "disk full on P": a heartbeat that waits this long for room, not for acknowledgements. */
+export const NO_ROOM_MS = 3_000;
 /** §6: a stopping primary waits at most this long for its successor. */
 export const HAND_OVER_WITHIN_MS = 10_000;
 /** §6: a switchover's drain. */

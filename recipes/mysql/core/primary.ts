@@ -1,6 +1,6 @@
 // The published primary: marker, gate, membership, orders, and when to stop being it (PROTOCOL §3, §4 steps 9–10, §6, §7).
 import { hold, type Action } from "./action.ts";
-import { failsafe, serverHangs } from "./detection.ts";
+import { failsafe, noRoom, serverHangs } from "./detection.ts";
 import { membershipStep } from "./membership.ts";
 import type { Observation, Primacy, ServerFacts, State } from "./observation.ts";
 import { MARKER_WITHIN_MS } from "./policy.ts";
@@ -27,6 +27,7 @@ export function bePrimary(o: Observation): readonly Action[] | null {
   if (primacy === null) return null;
   if (serverHangs(o))
     return [{ do: "kill-mysqld", why: "mysqld hangs: new logins or local writes do not return" }];
+  if (noRoom(o)) return [{ do: "kill-mysqld", why: "the disk is full: commits wait for room" }];
   const entry = o.consul.state;
   const first =
     guard(primacy, o.server, entry?.value ?? null) ?? keepLock(o, primacy, entry?.value ?? null);

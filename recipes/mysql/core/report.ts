@@ -1,5 +1,6 @@
 // What a node is and says, from the observation and the decision alone: one role, one honest sentence.
 import type { Action } from "./action.ts";
+import { diskFull } from "./candidate.ts";
 import type { NodeRecord, Observation, Role } from "./observation.ts";
 import { joinedEpoch } from "./state.ts";
 
@@ -62,6 +63,8 @@ export function recordOf(
     writable: server !== null && !server.readOnly && !server.superReadOnly && !server.offlineMode,
     lagSeconds: role === "primary" ? 0 : (source?.lagSeconds ?? null),
     seesPrimary: sees && source?.io === "Yes",
+    reaches: sight.reaches,
+    diskFull: diskFull(o),
     stopping: me.stopping,
     stopped: me.stopping && !o.process.running && o.job?.running !== true,
     errant: o.errant?.gtids ?? "",
@@ -69,5 +72,6 @@ export function recordOf(
     needsRebuild: o.errant !== null && o.policy.rejoin === "rebuild",
     priority: me.priority,
     noFailover: me.noFailover,
+    zone: me.zone,
   };
 }

@@ -2,13 +2,13 @@
 // in the transaction that writes it, or by a consistent read right before.
 import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
-import { MARKER_WITHIN_MS } from "../core/policy.ts";
+import { DISK_FULL_BELOW, MARKER_WITHIN_MS } from "../core/policy.ts";
 import type { LeaderValue, PromiseRecord } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
 import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
 import { heldBy } from "../registry.ts";
 import { size, subtract, gtidSet } from "../core/gtid.ts";
-import { disarmed } from "./following.ts";
+import { disarm, disarmed } from "./following.ts";
 import {
   commitNoted,
   consistentState,
@@ -81,6 +81,8 @@ export const election = {
     const { memory, clock } = hands;
     await releaseLock(hands, { why, prefer, closed });
     if (gaveUp) memory.gaveUp = { at: clock.now(), times: (memory.gaveUp?.times ?? 0) + 1 };
+    // A drained primary's preference is its own business (§6): only an election that was passed on counts.
+    memory.passedOver = closed ? null : prefer;
     hands.announce("released", why);
   },
 
@@ -126,13 +128,35 @@ export const election = {
       backlog: size(subtract(heldSet(facts), gtidSet(facts.executed))),
       priority: config.tags.priority,
       noFailover: config.tags.noFailover,
+      zone: config.tags.zone,
       stopping: memory.stopping,
+      diskFull: memory.diskFree !== null && memory.diskFree.bytes < DISK_FULL_BELOW,
     };
     crashPoint("elect:promised");
     await kv.commit([
       { do: "set", key: keys.promise(epoch, record.uuid), value: JSON.stringify(record) },
     ]);
     memory.answered = epoch;
+  },
+
+  fetch: async (hands, { epoch, from, host, port }) => {
+    const { memory, clock } = hands;
+    const mysqld = mysqldOf(hands);
+    await mysqld.stopReceiver();
+    // Never with the flag: this node has promised to acknowledge nothing of an older epoch.
+    const { armed } = await mysqld.follow(
+      { host, port },
+      { serverId: memory.serverId ?? 0 },
+      false,
+    );
+    if (armed) disarm(hands, mysqld);
+    const before = memory.fetching?.epoch === epoch ? memory.fetching : null;
+    const tried = before === null ? [] : [...before.tried, before.from];
+    memory.fetching = { epoch, from, since: clock.now(), tried };
+    hands.announce(
+      "fetching",
+      `copying what was promised from ${short(from)} before epoch ${epoch}`,
+    );
   },
 
   "take-over": async (hands, { epoch, acks }) => {
@@ -210,6 +234,7 @@ export const election = {
     const again = memory.primacy.stage === "open";
     if (!again) memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
     memory.gaveUp = null;
+    memory.passedOver = null;
     const known = await writeState(hands, opened(state.value), state.index);
     if (!known.ok) return;
     crashPoint("elect:opened");

@@ -88,6 +88,7 @@ export const following = {
     if (armed) disarm(hands, mysqld);
     memory.errant = null;
     memory.gaveUp = null;
+    memory.passedOver = null;
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
     const own = formatGtidSet(restrictTo(heldSet(mine), uuidOf(hands)));
     memory.following = { epoch, primary, semiSync: flag, since: clock.now(), own };
@@ -153,7 +154,7 @@ export const following = {
 const disarming = new WeakMap<Hands, Promise<void>>();
 
 /** In the background: it takes up to a second, and the new primary waits for this node's acknowledgement. */
-function disarm(hands: Hands, mysqld: Mysqld): void {
+export function disarm(hands: Hands, mysqld: Mysqld): void {
   const done = mysqld.disarmReplica().catch((error: unknown) => {
     // FOLLOW anew tries again: a replica whose own applier waits for acknowledgements would fall behind.
     hands.memory.following = null;
