@@ -6,6 +6,7 @@ import type { Action } from "../../recipes/mysql/core/action.ts";
 import { decide } from "../../recipes/mysql/core/decide.ts";
 import { contains, gtidSet } from "../../recipes/mysql/core/gtid.ts";
 import type { Observation } from "../../recipes/mysql/core/observation.ts";
+import { FRESH_MS } from "../../recipes/mysql/core/policy.ts";
 import { recordOf, roleOf, sentence } from "../../recipes/mysql/core/report.ts";
 import { anyObservation } from "./any-observation.ts";
 import { NOW, says } from "./situation.ts";
@@ -234,13 +235,14 @@ describe("membership (§7)", () => {
     });
   });
 
-  test("nobody goes alone without Consul, nor while heartbeats are acknowledged or voters expected", () => {
+  test("nobody goes alone without Consul, nor while heartbeats are acknowledged or voters expected, but to readmit an amnesiac", () => {
     each(["cut-all"], (_, o) => {
       expect(o.consul.reachable && o.now < o.consul.goodUntil).toBe(true);
       const voters = stateOf(o)?.voters.filter((v) => v !== o.me.uuid) ?? [];
       const gone = voters.every((v) => {
         const peer = o.consul.peers.find((p) => p.uuid === v);
-        return peer?.stopped === true || peer?.needsRebuild === true;
+        const forgot = peer?.amnesiac === true && peer.ageMs <= FRESH_MS;
+        return forgot || peer?.stopped === true || peer?.needsRebuild === true;
       });
       expect(gone || o.heartbeat.waitingSince !== null).toBe(true);
     });

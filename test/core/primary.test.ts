@@ -18,6 +18,14 @@ const since = (s: Situation, ms: number) => {
   return s.and({ primacy: { ...now, since: NOW - ms } });
 };
 
+describe("what a primary says", () => {
+  test("warns of a full disk", () => {
+    const s = situation().withVoters("a", "b", "c").asPrimary().and({ diskFree: 3_200_000 });
+    expect(says(s.decides())).toContain("DISK FULL: 3 MiB left");
+    expect(says(s.and({ diskFree: 1e9 }).decides())).not.toContain("DISK FULL");
+  });
+});
+
 describe("a primacy ends", () => {
   test("with any exit of its mysqld, and the lock is given up at once", () => {
     const ended = endPrimacy(primary.serverDown().observation) ?? [];

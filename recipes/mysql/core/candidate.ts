@@ -96,6 +96,12 @@ export function slowDownMs(o: Observation): number {
   return Math.min(SLOWEST_ELECTION_MS, 1_000 * 2 ** more);
 }
 
+/** For people: a disk that is full, or "". */
+export function roomLeft(o: Observation): string {
+  if (!diskFull(o)) return "";
+  return `, DISK FULL: ${Math.floor((o.diskFree ?? 0) / 1_048_576)} MiB left`;
+}
+
 export function diskFull(o: Observation): boolean {
   return o.diskFree !== null && o.diskFree < DISK_FULL_BELOW;
 }

@@ -1,6 +1,7 @@
 // A node that is not the primary: promise to a candidate (PROTOCOL §4 step 3), FOLLOW the primary (§5), say when it is
 // lost (§3 tier 2), and give up data that cannot follow (§7 rebuild).
 import { hold, type Action } from "./action.ts";
+import { roomLeft } from "./candidate.ts";
 import { hasLostPrimary, mayEndSession, silentMs } from "./detection.ts";
 import { formatGtidSet, gtidSet, restrictTo } from "./gtid.ts";
 import type { Observation, State } from "./observation.ts";
@@ -156,7 +157,9 @@ function healthy(o: Observation, state: State, voter: boolean): readonly Action[
   const lag =
     source.lagSeconds === null || source.lagSeconds <= 1 ? "" : `, ${source.lagSeconds} s behind`;
   const what = source.io === "Yes" ? `following${lag}` : "connecting";
-  return hold(`replica at epoch ${state.epoch}, ${voter ? "voter" : "not a voter"}, ${what}`);
+  return hold(
+    `replica at epoch ${state.epoch}, ${voter ? "voter" : "not a voter"}, ${what}${roomLeft(o)}`,
+  );
 }
 
 function refollow(o: Observation, state: State): Omit<Extract<Action, { do: "follow" }>, "why"> {

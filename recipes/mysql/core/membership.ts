@@ -190,7 +190,10 @@ function removeVoter(seen: Seen): readonly Action[] | null {
  */
 function fewerAcks(seen: Seen, uuid: string): readonly Action[] | null {
   const { o, state } = seen;
-  if (peerOf(seen, uuid)?.amnesiac !== true || o.primacy?.stage !== "open") return null;
+  if (o.primacy?.stage !== "open" || !o.consul.reachable || o.now >= o.consul.goodUntil)
+    return null;
+  const peer = peerOf(seen, uuid);
+  if (peer?.amnesiac !== true || peer.ageMs > FRESH_MS) return null;
   const acks = state.acks - 1;
   if (o.policy.minAcks > acks) return null;
   const why = `voter ${short(uuid)} is amnesiac, and there is none to spare`;

@@ -1,5 +1,6 @@
 // The published primary: marker, gate, membership, orders, and when to stop being it (PROTOCOL §3, §4 steps 9–10, §6, §7).
 import { hold, type Action } from "./action.ts";
+import { roomLeft } from "./candidate.ts";
 import { failsafe, noRoom, serverHangs } from "./detection.ts";
 import { membershipStep } from "./membership.ts";
 import type { Observation, Primacy, ServerFacts, State } from "./observation.ts";
@@ -181,7 +182,7 @@ function serve(o: Observation, primacy: Primacy, state: State): readonly Action[
     .map((p) => `, ${p.node} is amnesiac: its promise does not count`)
     .join("");
   return hold(
-    `primary at epoch ${primacy.epoch}, voters ${voters}, acks ${state.acks}${alone}${amnesiac}${blocked}`,
+    `primary at epoch ${primacy.epoch}, voters ${voters}, acks ${state.acks}${alone}${amnesiac}${blocked}${roomLeft(o)}`,
   );
 }
 
