@@ -8,7 +8,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     "§4 step 5",
     [
       edit(
-        `${CORE}/candidate.ts`,
+        `${CORE}/choice.ts`,
         "const best = promises.filter((p) => p.joined === newest);",
         "const best = newest < 0 ? [] : promises;",
       ),
@@ -20,9 +20,14 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     "§4 step 5",
     [
       edit(
-        `${CORE}/candidate.ts`,
-        "const eligible = holders.filter((p) => !p.noFailover && !p.stopping);",
-        "const eligible = best.filter((p) => !p.noFailover && !p.stopping);",
+        `${CORE}/choice.ts`,
+        "const winner = prefer(o, holders.filter(eligible));",
+        "const winner = prefer(o, best.filter(eligible));",
+      ),
+      edit(
+        `${CORE}/electing.ts`,
+        "if (contains(mine, target)) return null;",
+        "if (mine.length >= 0) return null;",
       ),
       edit(
         `${CORE}/electing.ts`,
