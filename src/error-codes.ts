@@ -9,6 +9,14 @@ export type ErrorEntry = {
 };
 
 const table = {
+  AP_ACCOUNT_TOO_STRONG: {
+    means: "An account that applications use may write past a fence or past the binary log.",
+    hint: "revoke SUPER, CONNECTION_ADMIN and the like, or lock the account; root@localhost is not counted",
+  },
+  AP_ALONE: {
+    means: "The primary's writes are on its disk only, and nobody else may be promoted.",
+    hint: "start a replica; it becomes a voter by itself once it has caught up",
+  },
   AP_BUG_INVARIANT: {
     means: "Something that must always hold did not: a bug of autopilot.",
     hint: "report it with the black box file that the log names; the node fenced itself",
@@ -53,9 +61,19 @@ const table = {
     means: "The data directory cannot be written.",
     hint: "check its owner and permissions, and that its file system is not read-only or full",
   },
+  AP_DISK_FULL: {
+    means:
+      "The file system of the node's data has less than 64 MiB left; a commit that finds no room waits.",
+    hint: "make room, or grow the volume; with room on another voter's disk that one takes over",
+  },
   AP_EXPLAIN_UNKNOWN: {
     means: "There is no such error code.",
     hint: "`autopilot explain` without a code lists them all",
+  },
+  AP_FAILSAFE: {
+    means:
+      "Consul does not answer; the primary stays because its voters acknowledge its heartbeats.",
+    hint: "bring Consul back: until then no failover is possible",
   },
   AP_MYSQLD_EXITED: {
     means: "mysqld ended while it was needed.",
@@ -107,6 +125,15 @@ const table = {
     means: "The switchover cannot be done safely now.",
     hint: "the reasons are listed; `autopilot status` shows when they are gone",
   },
+  AP_TABLE_NOT_TRANSACTIONAL: {
+    means:
+      "Tables of another engine than InnoDB: their writes are not protected by acknowledgements.",
+    hint: "ALTER TABLE … ENGINE=InnoDB",
+  },
+  AP_TABLE_WITHOUT_KEY: {
+    means: "Tables without a primary or unique key: replicas apply their changes by scanning them.",
+    hint: "add a primary key; an invisible column will do",
+  },
   AP_TOOL_MISSING: {
     means: "A program that the recipe needs is not here and cannot be fetched.",
     hint: "install it as the message says",
@@ -126,6 +153,18 @@ const table = {
   AP_VERB_FAILED: {
     means: "The node refused or failed the verb.",
     hint: "the message says why",
+  },
+  AP_VOTER_AMNESIAC: {
+    means: "A voter cannot prove what it has acknowledged; its promise does not count.",
+    hint: "nothing: the primary removes it from V and admits it anew, where V can spare it",
+  },
+  AP_WRITES_BLOCKED: {
+    means: "Commits on the primary wait: no voter acknowledges, or the disk is full.",
+    hint: "look at the replicas and at the disk; after aloneAfter the primary goes on alone, where minAcks allows it",
+  },
+  AP_XA_PREPARED: {
+    means: "Prepared XA transactions hold locks on the primary.",
+    hint: "XA RECOVER lists them; commit or roll back those that nobody will end",
   },
 } as const satisfies Record<string, ErrorEntry>;
 

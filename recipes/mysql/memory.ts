@@ -1,6 +1,7 @@
 // What this agent remembers between two ticks: facts about its own process, written by executors and the pulse, read
 // into each observation. Nothing here is trusted beyond this process's life; what must outlive it is on disk or in Consul.
 import type {
+  Audit,
   Change,
   DatadirFacts,
   HeartbeatFacts,
@@ -37,6 +38,7 @@ export type Memory = {
   gaveUp: Observation["gaveUp"];
   passedOver: string | null;
   fetching: Observation["fetching"];
+  audited: { readonly epoch: number; readonly at: number; readonly audit: Audit } | null;
   diskFree: { readonly bytes: number; readonly at: number } | null;
   sawPrimary: boolean;
   heartbeat: HeartbeatFacts;
@@ -96,6 +98,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     gaveUp: null,
     passedOver: null,
     fetching: null,
+    audited: null,
     diskFree: null,
     sawPrimary: false,
     heartbeat: NO_HEARTBEAT,

@@ -139,6 +139,7 @@ function assemble(
     gaveUp: memory.gaveUp,
     passedOver: memory.passedOver,
     fetching: memory.fetching,
+    audit: memory.audited?.audit ?? null,
     diskFree: memory.diskFree?.bytes ?? null,
     failovers: registry.failovers(),
     sawPrimary: memory.sawPrimary,

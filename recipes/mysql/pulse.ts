@@ -29,6 +29,10 @@ const LIVENESS_EVERY_MS = 500;
 /** A marker that waits this long is surely in the binlog: a heartbeat behind it wakes acks that were lost (S10). */
 const HEARTBEAT_BEHIND_MARKER_MS = 1_000;
 
+/** A new primary is audited soon, and then again every ten minutes. */
+const AUDIT_LOOKS_EVERY_MS = 5_000;
+const AUDIT_EVERY_MS = 600_000;
+
 /** Starts all senses; each waits for its own last look before the next. */
 export function startPulse(parts: Parts): AsyncDisposable {
   const end = new AbortController();
@@ -36,6 +40,7 @@ export function startPulse(parts: Parts): AsyncDisposable {
     every(parts, HEARTBEAT_EVERY_MS, end.signal, () => heartbeat(parts)),
     every(parts, PROBE_EVERY_MS, end.signal, probeSense(parts)),
     every(parts, RECEIVER_EVERY_MS, end.signal, () => look(parts)),
+    every(parts, AUDIT_LOOKS_EVERY_MS, end.signal, () => auditSense(parts)),
   ];
   return {
     async [Symbol.asyncDispose]() {
@@ -109,6 +114,18 @@ function probeSense({ memory, handle, clock, wake, log }: Parts): () => Promise<
       if (probeFailures >= PROBE_FAILURES) wake();
     }
   };
+}
+
+/** §2 "checked; alert". */
+async function auditSense({ memory, handle, clock, wake }: Parts): Promise<void> {
+  const { primacy, audited } = memory;
+  const mysqld = handle.connection();
+  if (primacy?.stage !== "open" || mysqld === null) return;
+  const known = audited?.epoch === primacy.epoch;
+  if (known && clock.now() - audited.at < AUDIT_EVERY_MS) return;
+  const audit = await mysqld.audit();
+  memory.audited = { epoch: primacy.epoch, at: clock.now(), audit };
+  wake();
 }
 
 /** §3 tier 2: does the primary still send transactions; if not, does its agent still answer? */

@@ -115,6 +115,7 @@ export function peerOf(name: Name, more: Partial<Peer> = {}): Peer {
     priority: 0,
     noFailover: false,
     zone: "",
+    alerts: [],
     since: "2026-01-01T00:00:00Z",
     ageMs: 500,
     ...more,
@@ -213,6 +214,7 @@ export const START: Observation = {
   gaveUp: null,
   passedOver: null,
   fetching: null,
+  audit: null,
   diskFree: 1e12,
   failovers: [],
 };

@@ -8,12 +8,16 @@ import type { SimServer } from "./sim-server.ts";
 import { Connection, refused, type Use } from "./statements.ts";
 import type { Life } from "./world.ts";
 
+const NONE = { first: [], more: false };
+/** No application makes accounts or tables here. */
+const NOTHING_FOUND = { privileged: NONE, notTransactional: NONE, withoutKey: NONE, preparedXa: 0 };
 const LIMIT_MS = 5_000;
 const STOP_MS = 10_000;
 
 export function simMysqld(server: SimServer, agent: Life): Mysqld {
   const to = new Connection(server, agent);
   return {
+    audit: () => to.look(5_000, () => NOTHING_FOUND),
     observe: () => to.look(2_000, () => factsOf(server)),
     receiver: () =>
       to.look(1_000, () => ({ io: server.receiver.io, lastQueued: server.receiver.lastQueued })),

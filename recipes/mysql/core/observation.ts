@@ -185,6 +185,18 @@ export type JobFacts = {
   readonly retryAt: number;
 };
 
+/** The first names of a finding, and whether there are more. */
+export type Names = { readonly first: readonly string[]; readonly more: boolean };
+
+/** What weakens the protocol's promises inside the server (§2, S26–S28). */
+export type Audit = {
+  /** Accounts that may write past super_read_only, a fence or the binary log. */
+  readonly privileged: Names;
+  readonly notTransactional: Names;
+  readonly withoutKey: Names;
+  readonly preparedXa: number;
+};
+
 export type Me = {
   readonly node: string;
   /** Of the datadir that is, or is to be, ours. */
@@ -273,6 +285,8 @@ export type Observation = {
     readonly since: number;
     readonly tried: readonly string[];
   } | null;
+  /** The last audit of this primary; null: none yet. */
+  readonly audit: Audit | null;
   /** Bytes that the node's file system still has for us; null: not read yet. */
   readonly diskFree: number | null;
   /** When unplanned failovers of the last ten minutes ended, our clock, oldest first. */

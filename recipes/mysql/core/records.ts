@@ -97,6 +97,8 @@ export type NodeRecord = GtidFacts & {
   readonly noFailover: boolean;
   /** Where the node stands, as its tags say; "" where nobody said. */
   readonly zone: string;
+  /** What a person should know, each with its code; absent in a record of an older agent. */
+  readonly alerts?: readonly string[];
   readonly since: string;
 };
 

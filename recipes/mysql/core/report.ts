@@ -1,5 +1,6 @@
 // What a node is and says, from the observation and the decision alone: one role, one honest sentence.
 import type { Action } from "./action.ts";
+import { alertsOf } from "./alerts.ts";
 import { diskFull } from "./candidate.ts";
 import type { NodeRecord, Observation, Role } from "./observation.ts";
 import { joinedEpoch } from "./state.ts";
@@ -73,5 +74,6 @@ export function recordOf(
     priority: me.priority,
     noFailover: me.noFailover,
     zone: me.zone,
+    alerts: alertsOf(o),
   };
 }

@@ -1,7 +1,7 @@
 // What the recipe asks of one mysqld: the verbs of a DBA, and the facts that decisions need.
 // The real server and the simulated one implement it; executors know nothing below it. No verb decides anything.
 // Errors: UnavailableError AP_MYSQLD_TIMEOUT / AP_MYSQLD_EXITED with MySQL's own error as cause; nothing is retried here.
-import type { ServerFacts, GtidFacts, SourceFacts } from "../core/observation.ts";
+import type { Audit, ServerFacts, GtidFacts, SourceFacts } from "../core/observation.ts";
 
 /** Where and how a replica connects. */
 export type SourceAddress = { readonly host: string; readonly port: number };
@@ -61,6 +61,8 @@ export interface Mysqld extends AsyncDisposable {
   mark(markerUuid: string, epoch: number, limitMs: number): Promise<void>;
   /** Step 10: enables events disabled on the replica side, then read_only=OFF. */
   open(): Promise<void>;
+  /** Looks for what weakens the promises (PROTOCOL §2, S26–S28), on a connection of its own. Limit 5 s a statement. */
+  audit(): Promise<Audit>;
   /** One heartbeat transaction on its own connection; resolves when it is committed, i.e. acknowledged by k. Limit 3 s. */
   heartbeat(epoch: number): Promise<void>;
   /** §3 tier 1: NEW connection on the admin port, and, where `write`, a local write with sql_log_bin=0. Limit 0.5 s. */

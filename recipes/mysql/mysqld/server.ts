@@ -1,6 +1,7 @@
 // The real mysqld behind the port (port.ts): its verbs over our standing connections. Nothing is decided here.
 import { connect, type Sql } from "./connection.ts";
 import { createAccount, cut, setAccounts, uncut } from "./accounts.ts";
+import { audit } from "./audit.ts";
 import { drain, killAllClients, softFence, undrain } from "./fence.ts";
 import { standingLine, type Lines } from "./lines.ts";
 import type { Mysqld } from "./port.ts";
@@ -60,6 +61,7 @@ function verbs(lines: Lines): Mysqld {
     createAccount: (serverId) => createAccount(lines, serverId),
     mark: (uuid, epoch, limitMs) => mark(lines, { uuid, epoch }, limitMs),
     open: () => open(lines),
+    audit: () => audit(lines),
     heartbeat: (epoch) => heartbeat(lines, epoch),
     probe: (write) => probe(lines, write),
     setAcks: (acks) => setAcks(lines, acks),

@@ -33,6 +33,7 @@ export function statusJson(cluster: string, seen: Seen) {
       received: r.retrieved,
       since: r.since,
       says: r.says,
+      alerts: alertsIn(r),
     })),
     backups: { last: null, next: null },
     events: seen.history.map((h) => ({
@@ -64,11 +65,20 @@ export function statusTable(cluster: string, seen: Seen): string {
     r.lagSeconds === null ? "-" : `${r.lagSeconds} s`,
     r.says,
   ]);
+  const alerts = seen.rows.flatMap((r) =>
+    alertsIn(r).map((alert) => paint("yellow", `${r.node}: ${alert}`)),
+  );
   return [
     head,
     ...(warning === "" ? [] : [warning]),
     table(["NODE", "ROLE", "VOTER", "ADDRESS", "LAG", "SAYS"], rows),
+    ...alerts,
   ].join("\n");
+}
+
+/** A node that is silent says nothing of now. */
+function alertsIn({ alerts, role }: Row): readonly string[] {
+  return role === "unknown" || role === "stopped" ? [] : (alerts ?? []);
 }
 
 function paintRole({ role }: Row): string {
