@@ -12,6 +12,8 @@ import type {
   PromiseFacts,
 } from "./core/observation.ts";
 
+import type { Trail } from "./execute/trail.ts";
+
 export type Memory = {
   /** server_uuid and server_id of the datadir that is, or is to be, ours. */
   uuid: string | null;
@@ -38,6 +40,8 @@ export type Memory = {
   gaveUp: Observation["gaveUp"];
   passedOver: string | null;
   fetching: Observation["fetching"];
+  /** This node's last election, for its audit record. */
+  trail: Trail | null;
   audited: { readonly epoch: number; readonly at: number; readonly audit: Audit } | null;
   diskFree: { readonly bytes: number; readonly at: number } | null;
   sawPrimary: boolean;
@@ -98,6 +102,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     gaveUp: null,
     passedOver: null,
     fetching: null,
+    trail: null,
     audited: null,
     diskFree: null,
     sawPrimary: false,

@@ -22,7 +22,12 @@ export type Seen = {
   readonly history: readonly HistoryEntry[];
 };
 
-export type HistoryEntry = { readonly epoch: number; readonly node: string; readonly at: string };
+export type HistoryEntry = {
+  readonly epoch: number;
+  readonly node: string;
+  readonly at: string;
+  readonly why?: string;
+};
 
 /** Name of every node's service in Consul. */
 export const SERVICE = "mysql";

@@ -1,7 +1,7 @@
 // The deaths of a primary, each under the ledger writer, on one living cluster of three nodes with the defaults.
 import { expect } from "vitest";
 import { isAlive, mysqldsOf } from "./processes.ts";
-import { acknowledges } from "./harness.ts";
+import { acknowledges, type Cluster } from "./harness.ts";
 import { sharedCluster } from "./story.ts";
 import { until } from "./until.ts";
 
@@ -21,6 +21,14 @@ told(
     expect(again.pid).toBe(before.pid);
     const now = await cluster.primary();
     expect(opened.epoch).toBeGreaterThan(epoch);
+    const [event] = (await cluster.status()).events;
+    expect(event?.["says"]).toMatch(/became primary: mysqld ended: killed by SIGKILL/);
+    const audit = await historyOf(cluster, opened.epoch);
+    const { promised, published, marked, opened: at } = audit.stepsMs;
+    expect([promised, published, marked, at]).toEqual(
+      [promised, published, marked, at].toSorted((a, b) => a - b),
+    );
+    expect(audit.promises.map(({ node }) => node)).toContain(now.name);
     if (now.name !== before.name) expect(again).toMatchObject({ role: "replica", writable: false });
   },
 );
@@ -71,3 +79,18 @@ told("a primary that is stopped hands over before it goes", async (cluster, run)
   await cluster.whole();
   expect(await cluster.node(before.name)).toMatchObject({ role: "replica", voter: true });
 });
+
+type Audit = {
+  readonly stepsMs: Readonly<Record<"promised" | "published" | "marked" | "opened", number>>;
+  readonly promises: readonly { readonly node: string }[];
+};
+
+/** PROTOCOL §4 step 10: the audit record; written right after the gate is open. */
+function historyOf(cluster: Cluster, epoch: number): Promise<Audit> {
+  return until("the election's audit record", async () => {
+    const name = (await cluster.status()).cluster;
+    const url = `${cluster.consul}/v1/kv/autopilot/${name}/history/${epoch}?raw`;
+    const answer = await fetch(url);
+    return answer.ok ? ((await answer.json()) as Audit) : null;
+  });
+}

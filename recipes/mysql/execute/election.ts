@@ -3,7 +3,7 @@
 import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
 import { DISK_FULL_BELOW, MARKER_WITHIN_MS } from "../core/policy.ts";
-import type { LeaderValue, PromiseRecord } from "../core/observation.ts";
+import type { LeaderValue, PromiseRecord, State } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
 import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
 import { heldBy } from "../registry.ts";
@@ -22,6 +22,7 @@ import {
   type Hands,
 } from "./hands.ts";
 import { killMysqld } from "./server.ts";
+import { beginTrail, notePromises, noteStep } from "./trail.ts";
 
 /** Between two tries to write the marker. */
 const MARK_AGAIN_AFTER_MS = 500;
@@ -89,6 +90,7 @@ export const election = {
   elect: async (hands, { from, index }) => {
     const { keys, lease } = hands;
     const next = raised(from);
+    beginTrail(hands, next.epoch);
     const value = leaderValue(hands, next.epoch);
     const done = await commitNoted(hands, [
       { do: "lock", key: keys.leader, value, session: sessionOf(hands) },
@@ -162,6 +164,7 @@ export const election = {
   "take-over": async (hands, { epoch, acks }) => {
     const { incarnation } = hands.handle.process().facts();
     await disarmed(hands);
+    notePromises(hands, epoch);
     await mysqldOf(hands).takeOver(acks);
     forgetReplication(hands.memory);
     armed.set(hands, { epoch, incarnation });
@@ -176,6 +179,7 @@ export const election = {
     const done = await writeState(hands, published(from, uuidOf(hands)), index);
     if (!done.ok) return;
     memory.primacy = { epoch, incarnation, stage: "published", since: clock.now() };
+    noteStep(hands, epoch, "published");
     memory.heartbeat = NO_HEARTBEAT;
     memory.change = null;
     memory.switchover = null;
@@ -206,6 +210,7 @@ export const election = {
         crashPoint("elect:marked");
         if (memory.primacy !== marking) return;
         memory.primacy = { ...marking, stage: "marked", since: clock.now() };
+        noteStep(hands, epoch, "marked");
       })
       // Tried again until the 30 s since publication are over: a GTID that is there already is skipped by the server.
       .catch(async (error: unknown) => {
@@ -231,6 +236,7 @@ export const election = {
       return;
     }
     await mysqld.open();
+    noteStep(hands, epoch, "opened");
     const again = memory.primacy.stage === "open";
     if (!again) memory.primacy = { ...memory.primacy, stage: "open", since: clock.now() };
     memory.gaveUp = null;
@@ -242,8 +248,10 @@ export const election = {
       epoch,
       voters: state.value.voters.map(short),
       acks: state.value.acks,
+      lockFreeMs: memory.trail?.lockFreeMs ?? null,
+      steps: memory.trail?.steps ?? {},
     });
-    await settle(hands, epoch, state.value.voters).catch((error: unknown) =>
+    await settle(hands, state.value).catch((error: unknown) =>
       hands.log.warn("history", { why: messageOf(error) }),
     );
     void hands.hook("promoted", { AUTOPILOT_EPOCH: String(epoch) });
@@ -289,16 +297,20 @@ async function serverIdsOf(hands: Hands, voters: readonly string[]): Promise<rea
 }
 
 /** History of the epoch, and what older epochs have left in Consul; nothing waits for it, nothing depends on it. */
-async function settle(hands: Hands, epoch: number, voters: readonly string[]): Promise<void> {
-  const { keys, kv, node, registry, clock } = hands;
-  const since = hands.memory.candidateSince;
+async function settle(hands: Hands, { epoch, voters, acks }: State): Promise<void> {
+  const { keys, kv, node, registry, clock, memory } = hands;
+  const trail = memory.trail?.epoch === epoch ? memory.trail : null;
   const record = {
     epoch,
     node: node.name,
-    uuid: hands.memory.uuid,
+    uuid: memory.uuid,
     voters,
+    acks,
     at: new Date(clock.wall()).toISOString(),
-    electedWithinMs: since === null ? null : Math.round(clock.now() - since),
+    why: trail?.why ?? "unknown: the agent was started anew",
+    lockFreeMs: trail?.lockFreeMs ?? null,
+    stepsMs: trail?.steps ?? {},
+    promises: trail?.promises ?? [],
   };
   const old = (await kv.list(keys.allPromises)).map((entry) => Number(entry.key.split("/").at(-2)));
   const epochs = [...new Set(old)].filter((e) => e < epoch).slice(0, 20);

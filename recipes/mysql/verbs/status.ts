@@ -39,7 +39,7 @@ export function statusJson(cluster: string, seen: Seen) {
     events: seen.history.map((h) => ({
       at: h.at,
       epoch: h.epoch,
-      says: `${h.node} became primary`,
+      says: `${h.node} became primary${h.why === undefined ? "" : `: ${h.why}`}`,
     })),
   };
 }
