@@ -105,6 +105,7 @@ const URGENT = [
   "stopped",
   "mysqldPid",
   "writable",
+  "paused",
 ] as const satisfies readonly (keyof NodeRecord)[];
 
 function urgent(record: NodeRecord): string {

@@ -39,6 +39,24 @@ told(
   },
 );
 
+told(
+  "while the cluster is paused nobody is elected, and each node says so; resumed it elects",
+  async (cluster, run) => {
+    const before = await cluster.primary();
+    const { epoch } = await cluster.status();
+    expect(await cluster.must("pause")).toContain("mysql-1, mysql-2, mysql-3");
+    await cluster.kill(before.name, "mysqld");
+    await until("every node says that it may not elect", async () => {
+      const { nodes, paused } = await cluster.status();
+      return paused && nodes.every(({ says }) => says.includes("the cluster is paused"));
+    });
+    expect(await cluster.status()).toMatchObject({ epoch, primary: null });
+    await cluster.must("resume");
+    await acknowledges(run);
+    expect((await cluster.status()).epoch).toBeGreaterThan(epoch);
+  },
+);
+
 told("a fourth node joins under load, follows, and is no voter", async (cluster) => {
   const before = await cluster.status();
   const added = before.nodes.at(-1)?.name.replace(/\d+$/, "4") ?? "";

@@ -97,6 +97,8 @@ export type NodeRecord = GtidFacts & {
   readonly noFailover: boolean;
   /** Where the node stands, as its tags say; "" where nobody said. */
   readonly zone: string;
+  /** Whether it has seen that the cluster is paused; absent in a record of an older agent. */
+  readonly paused?: boolean;
   /** What a person should know, each with its code; absent in a record of an older agent. */
   readonly alerts?: readonly string[];
   readonly since: string;

@@ -74,6 +74,7 @@ export function recordOf(
     priority: me.priority,
     noFailover: me.noFailover,
     zone: me.zone,
+    paused: o.consul.paused,
     alerts: alertsOf(o),
   };
 }
