@@ -15,6 +15,12 @@ const OTHER = "77777777-0000-4000-8000-000000007777";
 const ours = situation().observation.datadir.clusterId;
 
 describe("the founding", () => {
+  test("is left to a node that may be elected", () => {
+    const s = situation().withoutDatadir().beforeTheFounding().me({ noFailover: true });
+    expect(says(acts(s))).toContain("another node has to found the cluster");
+    expect(deeds(acts(s))).toEqual(["hold"]);
+  });
+
   const empty = situation().withoutDatadir().beforeTheFounding();
   const made = empty.datadir({
     kind: "ready",

@@ -57,6 +57,8 @@ function foundCluster(o: Observation): readonly Action[] {
       `${withData.node} has data, but Consul knows no cluster: waiting for a person`,
       "AP_STATE_OLDER",
     );
+  // Its own election would be the first one.
+  if (o.me.noFailover) return hold("tagged nofailover: another node has to found the cluster");
   if (!holdsLock(o)) return takeLockToFound(o);
   return [{ do: "initialize", clusterId: null, why: "first node: founding the cluster" }];
 }

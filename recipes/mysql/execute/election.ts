@@ -286,12 +286,17 @@ async function claims(hands: Hands): Promise<readonly Claim[]> {
   });
 }
 
-/** server_ids of these uuids, from the keys that claimed them. Errors: a voter without one must not be locked out. */
+/**
+ * server_ids of these uuids, from the keys that claimed them, or from the voter's own record where nobody has claimed that
+ * one. Errors: a voter without one must not be locked out.
+ */
 async function serverIdsOf(hands: Hands, voters: readonly string[]): Promise<readonly number[]> {
   const claimed = await claims(hands);
   return voters.map((voter) => {
     const found = claimed.find((claim) => claim.uuid === voter);
     if (found !== undefined) return found.serverId;
+    const said = hands.registry.peer(voter)?.serverId ?? null;
+    if (said !== null && !claimed.some(({ serverId }) => serverId === said)) return said;
     throw new ConflictError("AP_VERB_FAILED", `voter ${short(voter)} has no server_id in Consul`);
   });
 }
