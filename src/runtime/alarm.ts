@@ -8,13 +8,16 @@ export type Alarm = {
   wait(ms: number): Promise<boolean>;
 };
 
+/** Why a sleep ended early. One for all: an abort without a reason makes an exception with a stack, each time. */
+const WOKEN = new Error("woken");
+
 export function makeAlarm(clock: Clock): Alarm {
   let woken = false;
   let sleeper: AbortController | null = null;
   return {
     wake() {
       woken = true;
-      sleeper?.abort();
+      sleeper?.abort(WOKEN);
     },
     async wait(ms) {
       if (!woken) {

@@ -23,11 +23,25 @@ const UUID =
 const TAG = /^[a-z_][a-z0-9_]{0,31}$/;
 const INTERVAL = /^(\d+)(?:\s*-\s*(\d+))?$/;
 
+/** Sets are values, and the rules of one tick read the same few texts again and again: the last ones are remembered. */
+const REMEMBERED = 64;
+const REMEMBERED_LENGTH = 10_000;
+const known = new Map<string, GtidSet | null>();
+
 /**
  * Reads MySQL's text form, as @@gtid_executed and SHOW REPLICA STATUS print it: newlines, any case, any order.
  * Null: malformed, or a number that JavaScript cannot hold exactly (above 2^53 − 1).
  */
 export function parseGtidSet(text: string): GtidSet | null {
+  const before = known.get(text);
+  if (before !== undefined) return before;
+  const set = parsed(text);
+  if (known.size >= REMEMBERED) known.clear();
+  if (text.length <= REMEMBERED_LENGTH) known.set(text, set);
+  return set;
+}
+
+function parsed(text: string): GtidSet | null {
   const origins: Origin[] = [];
   for (const part of text.toLowerCase().split(",")) {
     if (part.trim() === "") continue;
@@ -61,7 +75,8 @@ export function formatGtidSet(set: GtidSet): string {
 }
 
 export function union(a: GtidSet, b: GtidSet): GtidSet {
-  return canonical([...a, ...b]);
+  if (contains(a, b)) return a;
+  return contains(b, a) ? b : canonical([...a, ...b]);
 }
 
 /** Everything of `a` that is not in `b`. */
@@ -75,11 +90,18 @@ export function intersect(a: GtidSet, b: GtidSet): GtidSet {
 
 /** True when every transaction of `b` is in `a` (b ⊆ a). */
 export function contains(a: GtidSet, b: GtidSet): boolean {
-  return isEmpty(subtract(b, a));
+  if (a === b) return true;
+  return b.every((origin) => {
+    const whole = a.find((o) => o.uuid === origin.uuid && o.tag === origin.tag)?.intervals ?? [];
+    // Intervals of a set never touch: what is contained lies within one of them.
+    return origin.intervals.every((part) =>
+      whole.some(({ first, last }) => first <= part.first && part.last <= last),
+    );
+  });
 }
 
 export function equal(a: GtidSet, b: GtidSet): boolean {
-  return formatGtidSet(a) === formatGtidSet(b);
+  return a === b || formatGtidSet(a) === formatGtidSet(b);
 }
 
 export function isEmpty(set: GtidSet): boolean {
@@ -116,7 +138,7 @@ function parseOrigins(part: string): readonly Origin[] | null {
   const [head, ...fields] = part.split(":").map((field) => field.trim());
   if (head === undefined || !UUID.test(head) || fields.length === 0) return null;
   const uuid = withDashes(head);
-  const origins: Origin[] = [];
+  const origins: { uuid: string; tag: string; intervals: Interval[] }[] = [];
   let tag = "";
   for (const field of fields) {
     if (TAG.test(field)) {
@@ -126,7 +148,10 @@ function parseOrigins(part: string): readonly Origin[] | null {
     const interval = parseInterval(field);
     if (interval === null) return null;
     // MySQL takes an interval that ends before it starts as empty.
-    if (interval.first <= interval.last) origins.push({ uuid, tag, intervals: [interval] });
+    if (interval.first > interval.last) continue;
+    const last = origins.at(-1);
+    if (last?.tag === tag) last.intervals.push(interval);
+    else origins.push({ uuid, tag, intervals: [interval] });
   }
   return origins;
 }
@@ -141,6 +166,8 @@ function parseInterval(field: string): Interval | null {
 }
 
 function withDashes(uuid: string): string {
+  // Matched already: of this length it has all four.
+  if (uuid.length === 36) return uuid;
   const hex = uuid.replaceAll(/[-{}]/g, "");
   return [0, 8, 12, 16, 20].map((at, i, all) => hex.slice(at, all[i + 1] ?? 32)).join("-");
 }
@@ -149,8 +176,19 @@ function keyOf(origin: Origin): string {
   return `${origin.uuid}:${origin.tag}`;
 }
 
+/** Whether it is a set already: origins in order, their intervals in order and apart. MySQL prints it so. */
+function isCanonical(origins: readonly Origin[]): boolean {
+  return origins.every(({ uuid, tag, intervals }, at) => {
+    const before = origins[at - 1];
+    if (before !== undefined && !(before.uuid < uuid || (before.uuid === uuid && before.tag < tag)))
+      return false;
+    return intervals.every((next, n) => n === 0 || next.first > (intervals[n - 1]?.last ?? 0) + 1);
+  });
+}
+
 /** Merges origins of the same key, sorts everything, joins intervals that overlap or touch. */
 function canonical(origins: readonly Origin[]): GtidSet {
+  if (isCanonical(origins)) return origins;
   const byKey = new Map<string, Interval[]>();
   for (const origin of origins) {
     const key = keyOf(origin);
@@ -183,7 +221,8 @@ function combine(a: GtidSet, b: GtidSet, each: Combine): GtidSet {
   const others = new Map(b.map((origin) => [keyOf(origin), origin.intervals]));
   return a
     .map((origin) => ({
-      ...origin,
+      uuid: origin.uuid,
+      tag: origin.tag,
       intervals: each(origin.intervals, others.get(keyOf(origin)) ?? []),
     }))
     .filter((origin) => origin.intervals.length > 0);

@@ -15,7 +15,8 @@ export function heldSet(facts: GtidFacts): GtidSet {
 
 /** joined(x): the newest epoch whose marker is in the set; 0 when there is none (§1). */
 export function joinedEpoch(facts: GtidFacts, markerUuid: string): number {
-  return maxOf(heldSet(facts), markerUuid);
+  const { executed, retrieved } = facts;
+  return Math.max(maxOf(gtidSet(executed), markerUuid), maxOf(gtidSet(retrieved), markerUuid));
 }
 
 /** The last *published* primary, which the state carries through elections (§4 step 2). */
