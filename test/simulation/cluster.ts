@@ -55,6 +55,15 @@ export class Cluster {
       promised: (uuid) => this.#disks.get(uuid)?.everPromised ?? 0,
       serverOf: (uuid) => this.#machineOf(uuid)?.server ?? null,
       onDisk: (uuid) => this.#onDisk(uuid),
+      isOnDisk: (uuid, trx) => {
+        const data = this.#machineOf(uuid)?.data ?? null;
+        if (data === null) return false;
+        return (
+          data.executed.has(trx.uuid, trx.n) ||
+          data.retrieved.has(trx.uuid, trx.n) ||
+          data.tail.has(trx)
+        );
+      },
     });
     this.consul.onKey = (key, value) => this.#onKey(key, value);
     this.clients = new Clients(this.around(), this.judge, () => this.nodes.map((n) => n.name));
