@@ -1,6 +1,6 @@
 // The datadir: a server_id of its own, found or cloned, set aside (PROTOCOL §7). Long work runs as a job: the action
 // starts it, its progress is an observed fact, and a half-made datadir never gets its name.
-import { ConflictError, messageOf } from "../../../src/index.ts";
+import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
 import { founded, isSettled } from "../core/state.ts";
 import { leaf } from "../keys.ts";
 import type { NewData } from "../machine.ts";
@@ -153,16 +153,13 @@ export const data = {
     // The one action that takes data out of service: only when others' data is settled, and never a voter's (§7).
     if (state === null || !isSettled(state.value, peers)) return;
     if (state.value.voters.includes(uuidOf(hands))) return;
-    const claimed = [
-      { do: "delete", key: hands.keys.node(uuidOf(hands)) },
-      { do: "delete", key: hands.keys.serverId(memory.serverId ?? 0) },
-    ] as const;
+    const forget = await claimsOf(hands);
     await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
     const where = await disk.setAside(why);
     hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);
     await forgetIdentity(hands);
     // Nobody comes back under this uuid: without this, records and claims of old datadirs would pile up for ever.
-    await hands.kv.commit(claimed);
+    for (const op of forget) await hands.kv.commit([op]);
     memory.errant = null;
     memory.following = null;
     memory.answered = 0;
@@ -207,6 +204,22 @@ export const data = {
     memory.promise = next;
   },
 } satisfies Partial<Executors>;
+
+/**
+ * Takes back what this uuid claimed. The server_id by its index: a deletion that comes late, or twice, must not take
+ * the number from whoever has claimed it since (found by simulation: no primary could unlock that voter's account).
+ */
+async function claimsOf(hands: Hands): Promise<readonly KvOp[]> {
+  const { kv, keys, memory } = hands;
+  const uuid = uuidOf(hands);
+  const key = keys.serverId(memory.serverId ?? 0);
+  const claim = await kv.get(key, { consistent: true });
+  const mine = claim !== null && (JSON.parse(claim.value) as { uuid?: string }).uuid === uuid;
+  return [
+    { do: "delete", key: keys.node(uuid) },
+    ...(mine ? [{ do: "delete-cas", key, index: claim.index } as const] : []),
+  ];
+}
 
 async function forgetIdentity(hands: Hands): Promise<void> {
   await hands.disk.writePlan(null);
