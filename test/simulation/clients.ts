@@ -21,6 +21,8 @@ export class Clients {
   #next = 1;
   lastOkAt = 0;
   oks = 0;
+  /** The next write is a large transaction, which takes a replica this long. */
+  nextHeavyMs = 0;
 
   constructor(around: Surroundings, judge: Judge, hosts: () => readonly string[]) {
     this.around = around;
@@ -73,7 +75,9 @@ export class Clients {
     };
     world.after(net.latency(), server.life, () => {
       if (!session.alive || net.isCut(CLIENT, server.host)) return;
-      server.submit("data", what, (trx) => {
+      const heavyMs = this.nextHeavyMs;
+      this.nextHeavyMs = 0;
+      server.submit({ kind: "data", what, heavyMs }, (trx) => {
         world.after(net.latency(), null, () => {
           if (!session.alive || !current()) return; // Cut: the client hears nothing.
           if (net.isCut(CLIENT, server.host)) return;

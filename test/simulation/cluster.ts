@@ -9,13 +9,14 @@ import { Network } from "./network.ts";
 import { SimNode, type Say } from "./node.ts";
 import { SimConsul } from "./sim-consul.ts";
 import { Machine } from "./sim-machine.ts";
-import type { Surroundings } from "./sim-server.ts";
-import { World } from "./world.ts";
+import { goodWeather, type Surroundings } from "./sim-server.ts";
+import { drift, World } from "./world.ts";
 
 export const CLUSTER = "sim";
 export const KEYS = keysOf(CLUSTER);
 
 export type Durability = MysqlConfig["durability"];
+export type Tags = MysqlConfig["tags"];
 
 export const DEFAULTS: Durability = {
   acks: 1,
@@ -31,6 +32,8 @@ export type Options = {
   readonly seed: number;
   readonly nodes: number;
   readonly durability?: Partial<Durability>;
+  /** By node name. */
+  readonly tags?: Readonly<Record<string, Partial<Tags>>>;
   readonly say?: Say | null;
 };
 
@@ -55,6 +58,7 @@ export class Cluster {
       promised: (uuid) => this.#disks.get(uuid)?.everPromised ?? 0,
       serverOf: (uuid) => this.#machineOf(uuid)?.server ?? null,
       onDisk: (uuid) => this.#onDisk(uuid),
+      hasDisk: (uuid) => this.#machineOf(uuid) !== undefined,
       isOnDisk: (uuid, trx) => {
         const data = this.#machineOf(uuid)?.data ?? null;
         if (data === null) return false;
@@ -90,10 +94,11 @@ export class Cluster {
     const node = new SimNode({
       machine,
       consul: this.consul,
-      config: configOf(this.options.durability ?? {}),
+      config: configOf(this.options.durability ?? {}, this.options.tags?.[host] ?? {}),
       agentAt: (other) => this.at(other)?.liveness() ?? "dead",
       say: this.options.say ?? null,
       acted: (_, action) => this.acted.set(action, (this.acted.get(action) ?? 0) + 1),
+      judge: this.judge,
       bug: (name, error) => this.judge.broken("bug", `${name}: ${describe(error)}`),
     });
     this.nodes.push(node);
@@ -111,12 +116,11 @@ export class Cluster {
     consul.calm();
     for (const node of this.nodes) {
       const { machine } = node.parts;
-      machine.weather.slowMs = 0;
-      machine.weather.applyMs = 0;
-      machine.weather.full = false;
-      machine.weather.killInCommit = null;
+      Object.assign(machine.weather, goodWeather());
+      drift(world, machine.time, 1);
       machine.breakNext = false;
       machine.server?.diskFreed();
+      machine.server?.applierMended();
       if (machine.server !== null && machine.server.life.paused) world.resume(machine.server.life);
       node.breakpoint = null;
       node.resume();
@@ -158,7 +162,7 @@ function describe(error: unknown): string {
   return `${error.message}${cause}\n${error.stack ?? ""}`;
 }
 
-function configOf(durability: Partial<Durability>): MysqlConfig {
+function configOf(durability: Partial<Durability>, tags: Partial<Tags>): MysqlConfig {
   return {
     port: 3306,
     adminPort: 3307,
@@ -167,6 +171,6 @@ function configOf(durability: Partial<Durability>): MysqlConfig {
     options: {},
     durability: { ...DEFAULTS, ...durability },
     rejoin: "rebuild",
-    tags: { noFailover: false, priority: 100, zone: "" },
+    tags: { noFailover: false, priority: 100, zone: "", ...tags },
   };
 }

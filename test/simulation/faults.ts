@@ -1,56 +1,10 @@
-// What can happen to a cluster, as steps of a schedule: plain JSON, so that a failing one can be shrunk and kept as a
-// test. A step names a node, or whoever is primary at its time. Each fault ends by itself; `heal` ends the rest.
-import type { Intent } from "../../recipes/mysql/core/observation.ts";
-import { write } from "../../src/consul/dev-agent/state.ts";
-import { setKey } from "../../src/consul/dev-agent/keys.ts";
-import { KEYS, type Cluster } from "./cluster.ts";
+// How each step of a schedule happens. What it did is counted where it takes effect (effects.ts).
+import type { Cluster } from "./cluster.ts";
+import { consulDay, deny, loseSessions, restoreConsul } from "./consul-days.ts";
 import type { SimNode } from "./node.ts";
-import { destroySession, removeKeys } from "./sim-kv.ts";
-
-/** "n1", "n2" …; "primary": who opened the newest epoch; "replica": the first running node that did not. */
-export type Who = string;
-
-export type Step = { readonly at: number } & (
-  | { readonly do: "kill-mysqld"; readonly node: Who }
-  | { readonly do: "kill-in-commit"; readonly node: Who; readonly withinMs: number }
-  | {
-      readonly do: "crash-at";
-      readonly node: Who;
-      readonly action: string;
-      readonly when: "before" | "after";
-    }
-  | { readonly do: "kill-node" | "stop-node"; readonly node: Who; readonly ms: number }
-  | { readonly do: "kill-all" | "stop-cluster" | "pause-cluster"; readonly ms: number }
-  | {
-      readonly do: "pause-agent" | "pause-loop" | "pause-mysqld" | "pause-node";
-      readonly node: Who;
-      readonly ms: number;
-    }
-  | { readonly do: "cut"; readonly node: Who; readonly from: Who; readonly ms: number }
-  | { readonly do: "isolate"; readonly node: Who; readonly ms: number }
-  | {
-      readonly do: "consul";
-      readonly how: "down" | "restart" | "slow" | "lossy" | "late" | "twice";
-      readonly ms: number;
-    }
-  | { readonly do: "lose-sessions" }
-  /** Back to how it was `ms` before, or to nothing. */
-  | { readonly do: "restore-consul"; readonly to: "snapshot" | "nothing"; readonly ms: number }
-  /** The node's disk as it was `ms` before (S29). */
-  | { readonly do: "old-volume"; readonly node: Who; readonly ms: number }
-  | { readonly do: "lose-disk"; readonly node: Who }
-  | {
-      readonly do: "disk-full" | "disk-slow" | "applier-slow";
-      readonly node: Who;
-      readonly ms: number;
-    }
-  | { readonly do: "break-provisioning" | "errant" | "purge"; readonly node: Who }
-  | { readonly do: "wall-jump"; readonly node: Who; readonly ms: number }
-  | { readonly do: "network-slow"; readonly by: number; readonly ms: number }
-  | { readonly do: "switchover"; readonly to: Who | null }
-  | { readonly do: "add-node" }
-  | { readonly do: "remove-node"; readonly node: Who }
-);
+import type { DataStep, NodeStep, Step, Who } from "./steps.ts";
+import { pauseCluster, stopCluster, switchover } from "./wishes.ts";
+import { drift, type Life } from "./world.ts";
 
 export function nodeOf(cluster: Cluster, who: Who): SimNode | null {
   const { nodes, judge } = cluster;
@@ -75,37 +29,39 @@ export function happen(cluster: Cluster, step: Step): void {
     case "stop-cluster":
       return stopCluster(cluster, step.ms);
     case "pause-cluster":
-      wish(cluster, KEYS.pause, "{}");
-      world.after(step.ms, null, () => unwish(cluster, KEYS.pause));
-      return;
+      return pauseCluster(cluster, step.ms);
     case "consul":
-      return consul(cluster, step.how, step.ms);
+      return consulDay(cluster, step.how, step.ms);
     case "lose-sessions":
-      for (const session of Array.from(cluster.consul.state.sessions.keys()))
-        cluster.consul.now(() => destroySession(cluster.consul, session));
-      return;
+      return loseSessions(cluster);
     case "restore-consul":
       return restoreConsul(cluster, step.to, step.ms);
     case "network-slow":
       cluster.net.extraMs = step.by;
       world.after(step.ms, null, () => (cluster.net.extraMs = 0));
       return;
+    case "long-transaction":
+      cluster.clients.nextHeavyMs = step.ms;
+      return;
     case "switchover":
-      return switchover(cluster, step.to);
+      return switchover(
+        cluster,
+        step.to === null ? null : (nodeOf(cluster, step.to)?.name ?? step.to),
+      );
     case "add-node":
-      if (cluster.nodes.length < cluster.options.nodes + 2 && !cluster.judge.consulLied)
-        cluster.addNode().start();
+      if (cluster.nodes.length >= cluster.options.nodes + 2 || cluster.judge.consulLied) return;
+      world.saw("node added");
+      cluster.addNode().start();
       return;
   }
 }
-
-type NodeStep = Extract<Step, { readonly node: Who }>;
 
 function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
   const { world } = cluster;
   const { machine } = node.parts;
   switch (step.do) {
     case "kill-mysqld":
+      if (machine.server !== null) world.saw("mysqld killed");
       return machine.server?.kill();
     case "kill-in-commit":
       machine.weather.killInCommit = step.withinMs;
@@ -115,7 +71,11 @@ function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
       return;
     case "kill-node":
       return kill(cluster, node, step.ms);
+    case "power-loss":
+      kill(cluster, node, step.ms);
+      return machine.losePower();
     case "stop-node":
+      if (node.runs) world.saw("node stopped");
       node.stop();
       return void world.after(step.ms, null, () => node.start());
     case "pause-agent":
@@ -123,51 +83,91 @@ function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
     case "pause-mysqld":
     case "pause-node":
       return pause(cluster, node, step.do, step.ms);
-    case "cut":
-      return cut(cluster, node.name, [nodeOf(cluster, step.from)?.name ?? step.from], step.ms);
+    case "cut": {
+      const from = nodeOf(cluster, step.from)?.name ?? step.from;
+      return cut(cluster, node.name, [from], step.ms, step.way);
+    }
     case "isolate":
       return cut(cluster, node.name, [...cluster.others(node.name), "consul"], step.ms);
+    case "deny":
+      return deny(cluster, node.name, step.ms);
+    case "wall-jump":
+      if (node.runs) world.saw("wall clock jumped");
+      machine.time.wallOffset += step.ms;
+      return;
+    case "clock-drift":
+      if (node.runs) world.saw("clock drifted");
+      drift(world, machine.time, step.rate);
+      return void world.after(step.ms, null, () => drift(world, machine.time, 1));
+    default:
+      return toData(cluster, node, step);
+  }
+}
+
+function toData(cluster: Cluster, node: SimNode, step: DataStep): void {
+  const { world } = cluster;
+  const { machine } = node.parts;
+  const { weather } = machine;
+  switch (step.do) {
     case "lose-disk":
       return loseDisk(cluster, node);
     case "old-volume":
       return oldVolume(cluster, node, step.ms);
     case "disk-full":
-      machine.weather.full = true;
+      weather.full = true;
       return void world.after(step.ms, null, () => {
-        machine.weather.full = false;
+        weather.full = false;
         machine.server?.diskFreed();
       });
     case "disk-slow":
-      machine.weather.slowMs = 200;
-      return void world.after(step.ms, null, () => (machine.weather.slowMs = 0));
+      weather.slowMs = 200;
+      return void world.after(step.ms, null, () => (weather.slowMs = 0));
     case "applier-slow":
-      machine.weather.applyMs = 400;
-      return void world.after(step.ms, null, () => (machine.weather.applyMs = 0));
+      weather.applyMs = 400;
+      return void world.after(step.ms, null, () => (weather.applyMs = 0));
+    case "applier-error":
+      weather.applierBroken = true;
+      return void world.after(step.ms, null, () => {
+        weather.applierBroken = false;
+        machine.server?.applierMended();
+      });
+    case "receiver-slow-to-stop":
+      weather.stopMs = 12_000;
+      return void world.after(step.ms, null, () => (weather.stopMs = 0));
     case "break-provisioning":
       machine.breakNext = true;
       return;
     case "errant":
-      if (machine.server?.ready !== true) return;
-      // A person's write on a voter may leave sets that nobody holds together: then a person has to choose.
-      cluster.judge.excuse = "an operator wrote outside of the primary";
-      machine.server.submit("errant", 0, () => {});
-      return;
+      return writeErrant(cluster, node);
     case "purge":
-      if (machine.data !== null) machine.data.purged.addAll(machine.data.executed);
-      return;
-    case "wall-jump":
-      machine.time.wallOffset += step.ms;
-      return;
+      if (machine.data === null) return;
+      world.saw("binlog purged");
+      return machine.data.purged.addAll(machine.data.executed);
     case "remove-node":
       if (!mayLose(cluster, node)) return;
+      world.saw("node removed");
       node.removed = true;
       return node.kill();
   }
 }
 
 function kill({ world }: Cluster, node: SimNode, ms: number): void {
+  if (node.runs) world.saw("node killed");
   node.kill();
   world.after(ms, null, () => node.start());
+}
+
+/** A person with SUPER: on the primary it is a write like any other, elsewhere nobody else has it. */
+function writeErrant(cluster: Cluster, node: SimNode): void {
+  const { world, judge } = cluster;
+  const { server } = node.parts.machine;
+  if (server?.ready !== true) return;
+  const primary = server === judge.newest && !server.readOnly;
+  server.submit({ kind: "errant" }, (trx) => {
+    if (trx === null) return;
+    world.saw(primary ? "operator wrote on the primary" : "operator wrote on a replica");
+    judge.wroteOutside ||= !primary;
+  });
 }
 
 function pause(cluster: Cluster, node: SimNode, what: string, ms: number): void {
@@ -178,41 +178,32 @@ function pause(cluster: Cluster, node: SimNode, what: string, ms: number): void 
   if (what === "pause-agent" || what === "pause-node") node.pause();
   if ((what === "pause-mysqld" || what === "pause-node") && server !== null)
     world.pause(server.life);
+  const held = (life: Life | undefined): boolean => life !== undefined && life.held.length > 0;
   world.after(ms, null, () => {
+    if (held(agent?.main)) world.saw(what === "pause-loop" ? "loop paused" : "agent paused");
+    if (held(server?.life)) world.saw("mysqld paused");
     // Only what was stopped goes on: a later incarnation was never stopped.
     if (server !== null && server.life.paused) world.resume(server.life);
     if (agent !== null && node.agent === agent) node.resume();
   });
 }
 
-function cut({ world, net }: Cluster, node: string, from: readonly string[], ms: number): void {
-  const pairs = from.filter((other) => other !== node);
-  for (const other of pairs) net.cut(node, other);
+function cut(
+  { world, net }: Cluster,
+  node: string,
+  from: readonly string[],
+  ms: number,
+  way: "to-it" | "from-it" | "both" = "both",
+): void {
+  const paths = from
+    .filter((other) => other !== node)
+    .flatMap((other) => [
+      ...(way === "from-it" ? [] : [[other, node] as const]),
+      ...(way === "to-it" ? [] : [[node, other] as const]),
+    ]);
+  for (const [a, b] of paths) net.cut(a, b);
   world.after(ms, null, () => {
-    for (const other of pairs) if (net.isCut(node, other)) net.heal(node, other);
-  });
-}
-
-function consul(cluster: Cluster, how: Extract<Step, { do: "consul" }>["how"], ms: number): void {
-  const { world } = cluster;
-  const it = cluster.consul;
-  const fair = { slowMs: 0, lost: 0, late: 0, twice: 0 };
-  if (how === "down" || how === "restart") {
-    it.down = true;
-    return void world.after(ms, null, () => {
-      it.down = false;
-      if (how === "restart") it.restarted();
-    });
-  }
-  const bad = {
-    slow: { ...fair, slowMs: 900 },
-    lossy: { ...fair, lost: 0.3 },
-    late: { ...fair, late: 0.3 },
-    twice: { ...fair, twice: 0.3, slowMs: 20 },
-  }[how];
-  it.weather = bad;
-  world.after(ms, null, () => {
-    if (it.weather === bad) it.calm();
+    for (const [a, b] of paths) net.heal(a, b);
   });
 }
 
@@ -233,6 +224,7 @@ export function mayLose(cluster: Cluster, node: SimNode): boolean {
 
 function loseDisk(cluster: Cluster, node: SimNode): void {
   if (!mayLose(cluster, node)) return;
+  cluster.world.saw("disk lost");
   node.kill();
   node.parts.machine.lose();
   cluster.world.after(cluster.world.random.between(500, 5_000), null, () => node.start());
@@ -245,75 +237,10 @@ function oldVolume(cluster: Cluster, node: SimNode, ms: number): void {
   cluster.world.after(ms, null, () => {
     const same = machine.data !== null && machine.data.uuid === volume.data?.uuid;
     if (!same || machine.promise.epoch <= volume.promise.epoch || !mayLose(cluster, node)) return;
+    cluster.world.saw("disk restored");
+    cluster.judge.wentBack(machine.data?.uuid ?? "");
     node.kill();
     machine.useVolume(volume);
     cluster.world.after(cluster.world.random.between(500, 5_000), null, () => node.start());
   });
-}
-
-/** A cluster whose Consul went back in time asks for `adopt`, and an operator is not simulated. */
-function restoreConsul(cluster: Cluster, to: "snapshot" | "nothing", ms: number): void {
-  const { consul: it, judge, world } = cluster;
-  it.snapshot();
-  const { state } = judge;
-  world.after(ms, null, () => {
-    // Within one epoch it is not always noticed: the runbook is pause, restore, adopt (§7).
-    if (to === "snapshot" && judge.state?.epoch === state?.epoch) return;
-    judge.consulLied = true;
-    judge.excuse = "Consul was restored: it waits for `adopt`";
-    it.restore(to === "snapshot" ? "snapshot" : "empty");
-  });
-}
-
-function switchover(cluster: Cluster, to: Who | null): void {
-  const target = to === null ? null : (nodeOf(cluster, to)?.name ?? to);
-  const id = `switchover-${cluster.world.random.uuid()}`;
-  const intent: Intent = {
-    id,
-    verb: "switchover",
-    to: target,
-    uuid: null,
-    serverId: null,
-    epoch: cluster.judge.state?.epoch ?? 0,
-    ver: 0,
-    by: "operator",
-    at: "",
-    outcome: null,
-  };
-  wish(cluster, KEYS.intent(id), JSON.stringify(intent));
-}
-
-function stopCluster(cluster: Cluster, ms: number): void {
-  const { world } = cluster;
-  const id = "stop-cluster";
-  const intent: Intent = {
-    id,
-    verb: "stop-cluster",
-    to: null,
-    uuid: null,
-    serverId: null,
-    epoch: 0,
-    ver: 0,
-    by: "operator",
-    at: "",
-    outcome: null,
-  };
-  wish(cluster, KEYS.intent(id), JSON.stringify(intent));
-  world.after(ms, null, () => {
-    unwish(cluster, KEYS.intent(id));
-    for (const node of cluster.nodes) node.start();
-  });
-}
-
-/** An operator, by way of a Consul agent that works for him. */
-function wish({ consul: it }: Cluster, key: string, text: string): void {
-  const { state } = it;
-  const value = Buffer.from(text);
-  it.now(() =>
-    write(state, (index) => setKey(state, index, { key, value, flags: 0, index: 0, session: "" })),
-  );
-}
-
-export function unwish({ consul: it }: Cluster, key: string): void {
-  it.now(() => removeKeys(it, key));
 }

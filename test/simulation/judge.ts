@@ -1,7 +1,8 @@
 // What must hold after every step, seen from outside (PROTOCOL.md §1 (1)–(3), §8 I1–I10). The judge knows everything at
 // once: what clients were told, what is on every disk, what Consul says. The first violation ends the run.
-import type { State } from "../../recipes/mysql/core/observation.ts";
+import type { Observation, State } from "../../recipes/mysql/core/observation.ts";
 import { Gtids } from "./gtids.ts";
+import { wronglyElected } from "./judge-election.ts";
 import type { SimServer, Trx, Witness } from "./sim-server.ts";
 import type { Stream } from "./sim-replication.ts";
 import type { World } from "./world.ts";
@@ -22,6 +23,7 @@ export type Known = {
   readonly onDisk: (uuid: string) => Gtids | null;
   /** The same question for one transaction, at a fraction of its cost. */
   readonly isOnDisk: (uuid: string, trx: Trx) => boolean;
+  readonly hasDisk: (uuid: string) => boolean;
 };
 
 export class Judge implements Witness {
@@ -42,6 +44,12 @@ export class Judge implements Witness {
   violation: Violation | null = null;
   /** Why this cluster need not come to rest; null: it must. */
   excuse: string | null = null;
+  /** A person wrote on a node that was not the primary: then two nodes may each hold what the other lacks (§4 step 5). */
+  wroteOutside = false;
+  /** uuids whose disks went back in time: what they held is not there any more. */
+  readonly #wentBack = new Set<string>();
+  /** By uuid: the set of its newest promise in Consul. */
+  readonly #promisedSets = new Map<string, Gtids>();
   /** By uuid: the newest epoch whose promise is in Consul. */
   readonly #promised = new Map<string, number>();
   #shownAt = new WeakMap<SimServer, number>();
@@ -140,6 +148,24 @@ export class Judge implements Witness {
     if (voter && !this.consulLied) this.broken("I4", `the datadir of voter ${uuid} is set aside`);
   }
 
+  wentBack(uuid: string): void {
+    this.#wentBack.add(uuid);
+  }
+
+  /** I5: a power cut tears off only what was neither acknowledged nor promised. */
+  torn(uuid: string, received: readonly Trx[]): void {
+    const set = this.#promisedSets.get(uuid);
+    const lost = received.find((trx) => set?.has(trx.uuid, trx.n) === true);
+    if (lost !== undefined)
+      this.broken("I5", `${uuid} lost ${lost.uuid}:${lost.n}, which is in its promise`);
+  }
+
+  /** §4 steps 4 to 6, by the winner's own eyes. */
+  publishes(node: string, o: Observation): void {
+    const why = wronglyElected(o);
+    if (why !== null) this.broken("I6", `${node} publishes itself: ${why}`);
+  }
+
   acknowledging({ source, replica }: Stream): void {
     // From the moment its set is published; what it acknowledges between the promise and the look is in that set.
     const promised = this.#promised.get(replica.data.uuid) ?? 0;
@@ -195,7 +221,9 @@ export class Judge implements Witness {
     for (; at < binlog.length; at++) {
       const trx = binlog[at] as Trx;
       if (tail.has(trx)) break;
-      if (trx.kind === "data" && executed.has(trx.uuid, trx.n)) this.#owe(trx);
+      if (trx.kind !== "data" || !executed.has(trx.uuid, trx.n)) continue;
+      this.#owe(trx);
+      this.#showsOnlyHeld(server, trx);
     }
     this.#shownAt.set(server, at);
     const { newest } = this;
@@ -203,6 +231,21 @@ export class Judge implements Witness {
     const lacks = this.#owed.missingIn(newest.data.executed);
     if (lacks !== null && newest.life.alive)
       this.broken("(3)", `${server.host} showed ${lacks}, which ${newest.host} has not`);
+  }
+
+  /** I10: what is shown is on k voters of V besides; a voter whose disk was lost or went back is the table's business. */
+  #showsOnlyHeld(server: SimServer, trx: Trx): void {
+    const { state, known } = this;
+    if (state === null || this.consulLied || state.primary !== server.data.uuid) return;
+    if (state.phase !== "open" || this.epochOf(server) !== state.epoch) return;
+    const whole = (v: string): boolean => known.hasDisk(v) && !this.#wentBack.has(v);
+    if (!state.voters.every(whole)) return;
+    const holders = this.#holders(server, state, trx);
+    if (holders < state.acks)
+      this.broken(
+        "I10",
+        `${server.host} shows ${trx.uuid}:${trx.n}, on ${holders} of ${state.acks} voters`,
+      );
   }
 
   /** A key below promises/ or `state` was written. */
@@ -254,6 +297,7 @@ export class Judge implements Witness {
     set.addAll(Gtids.parse(record.retrieved));
     const lacks = set.missingIn(disk);
     if (lacks !== null) this.broken("I5", `${uuid} published ${lacks}, which it has not`);
+    this.#promisedSets.set(uuid, set);
     // Still as it was when it looked: then nothing may have come in since.
     const server = this.known.serverOf(uuid);
     const more = server?.receiver.io === "No" && server.readOnly ? disk.missingIn(set) : null;

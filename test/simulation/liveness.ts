@@ -7,6 +7,17 @@ import type { Receiver } from "./sim-replication.ts";
 /** Ticks per second of a node that rests: it looks at least every 1.5 s, and is woken by its own records and pulse. */
 const RESTING_TICKS = 6;
 const WRITES_WITHIN_MS = 3_000;
+/** A candidate that gives up for want of a holder tries again within its back-off. */
+const REFUSED_WITHIN_MS = 30_000;
+
+/** (4): where a cluster may wait for a person, somebody says so. */
+function silence({ nodes, judge }: Cluster): string | null {
+  const open = nodes.some((n) => n.parts.machine.server?.readOnly === false);
+  const running = nodes.filter((n) => n.runs && !n.removed);
+  if (open || running.some((n) => n.says.includes("waiting for a person"))) return null;
+  const says = running.map((n) => `${n.name}: ${n.says}`).join("; ");
+  return `${judge.excuse}, and nobody says so: ${says}`;
+}
 
 /** Why the cluster is not at rest; null: it is. */
 export function unrest(
@@ -16,7 +27,12 @@ export function unrest(
 ): string | null {
   const { judge, nodes, world, clients } = cluster;
   const { state, excuse } = judge;
-  if (excuse !== null) return null;
+  if (excuse !== null) return silence(cluster);
+  // Two nodes that each hold what the other lacks: a person has to choose, and they say so (§4 step 5).
+  if (judge.wroteOutside && nodes.some((n) => world.now - n.refusedAt < REFUSED_WITHIN_MS)) {
+    judge.excuse = "a person's writes left sets that nobody holds together";
+    return null;
+  }
   if (state === null) return "no state in Consul";
   if (state.phase !== "open") return `no open primary: ${JSON.stringify(state)}`;
   const open = nodes.filter((n) => n.parts.machine.server?.readOnly === false);

@@ -1,6 +1,10 @@
 // One node: the REAL reconciler under the REAL loop on simulated ports, as one process that can be killed, stopped
 // (SIGSTOP), asked to stop (SIGTERM) and started again. Its mysqld dies with it.
 import type { RootLog } from "../../src/log.ts";
+import type { Report } from "../../src/recipe.ts";
+import type { Action } from "../../recipes/mysql/core/action.ts";
+import type { Observation } from "../../recipes/mysql/core/observation.ts";
+import type { Judge } from "./judge.ts";
 import { makeAlarm } from "../../src/runtime/alarm.ts";
 import { Loop } from "../../src/runtime/loop.ts";
 import type { MysqlConfig } from "../../recipes/mysql/config.ts";
@@ -24,6 +28,7 @@ export type NodeParts = {
   readonly agentAt: AgentAt;
   readonly say: Say | null;
   readonly acted: (node: string, action: string) => void;
+  readonly judge: Judge;
   /** A bug: an InvariantError, an unhandled rejection. */
   readonly bug: (node: string, error: unknown) => void;
 };
@@ -47,6 +52,10 @@ export class SimNode {
   /** To be started again when it has ended. */
   wanted = true;
   #tickedAt = 0;
+  /** What it says of itself. */
+  says = "starting";
+  /** When it last said that nobody holds everything that was promised; -Infinity: never. */
+  refusedAt = -Infinity;
 
   constructor(parts: NodeParts) {
     this.parts = parts;
@@ -177,15 +186,19 @@ export class SimNode {
       reconciler.requestStop();
       alarm.wake();
     };
+    let last: Observation | null = null;
     const watched = {
       ...reconciler,
-      observe: () => {
+      observe: async () => {
         this.ticks += 1;
         this.#tickedAt = world.now;
-        return reconciler.observe();
+        return (last = await reconciler.observe());
       },
-      execute: async (action: Parameters<typeof reconciler.execute>[0]) => {
+      report: (o: Observation, actions: readonly Action[]) =>
+        this.#heard(reconciler.report(o, actions)),
+      execute: async (action: Action) => {
         await this.#break(action.do, "before");
+        if (action.do === "publish" && last !== null) this.parts.judge.publishes(this.name, last);
         await reconciler.execute(action);
         this.parts.acted(this.name, action.do);
         await this.#break(action.do, "after");
@@ -201,12 +214,21 @@ export class SimNode {
     await lease[Symbol.asyncDispose]();
   }
 
+  /** (4): whoever waits says why. */
+  #heard(report: Report): Report {
+    if (report.says === "") this.parts.judge.broken("(4)", `${this.name} says nothing`);
+    this.says = report.says;
+    if (report.says.includes("incomparable")) this.refusedAt = this.parts.consul.world.now;
+    return report;
+  }
+
   /** Never resolves when it crashes here: the dead do nothing more. */
   #break(action: string, when: Breakpoint["when"]): Promise<void> {
     const at = this.breakpoint;
     if (at === null || at.action !== action || at.when !== when) return Promise.resolve();
     this.breakpoint = null;
     const { world } = this.parts.consul;
+    world.saw("agent crashed at an action");
     this.kill();
     world.after(world.random.between(500, 5_000), null, () => this.start());
     return new Promise(() => {});

@@ -1,7 +1,7 @@
 // A schedule from a seed: a cluster's size and policy, and what happens to it when. Several kinds of seeds: most mix
 // everything, some let one kind of fault happen again and again, so that rare combinations come up.
-import type { Durability } from "./cluster.ts";
-import type { Step, Who } from "./faults.ts";
+import type { Durability, Tags } from "./cluster.ts";
+import type { ConsulDay, Step, Who } from "./steps.ts";
 import { randomOf, type Random } from "./random.ts";
 import { storyOf } from "./stories.ts";
 
@@ -9,6 +9,8 @@ export type Schedule = {
   readonly seed: number;
   readonly nodes: number;
   readonly durability: Partial<Durability>;
+  /** By node name; absent: as they come. */
+  readonly tags?: Readonly<Record<string, Partial<Tags>>>;
   readonly steps: readonly Step[];
 };
 
@@ -42,6 +44,19 @@ const CRASH_ACTIONS = [
   "reacquire",
   "admit",
 ] as const;
+
+const CONSUL_DAYS = [
+  "down",
+  "restart",
+  "leaderless",
+  "slow",
+  "lossy",
+  "late",
+  "twice",
+  "failing",
+  "stale",
+  "denied",
+] as const satisfies readonly ConsulDay[];
 
 type Kind = (random: Random, at: number, who: () => Who) => Step;
 
@@ -81,12 +96,20 @@ const KINDS: Readonly<Record<string, Kind>> = {
     from: random.chance(0.4) ? "consul" : who(),
     ms: ms(random),
   }),
+  oneWay: (random, at, who) => ({
+    at,
+    do: "cut",
+    node: who(),
+    from: random.chance(0.3) ? "consul" : who(),
+    way: random.pick(["to-it", "from-it"]),
+    ms: ms(random),
+  }),
   isolate: (random, at, who) => ({ at, do: "isolate", node: who(), ms: ms(random) }),
   consul: (random, at) => ({
     at,
     do: "consul",
-    how: random.pick(["down", "restart", "slow", "lossy", "late", "twice"]),
-    ms: ms(random),
+    how: random.pick(CONSUL_DAYS),
+    ms: random.chance(0.1) ? 60_000 : ms(random),
   }),
   sessions: (_, at) => ({ at, do: "lose-sessions" }),
   lose: (_, at, who) => ({ at, do: "lose-disk", node: who() }),
@@ -95,6 +118,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
     do: random.pick(["disk-full", "disk-slow", "applier-slow"]),
     node: who(),
     ms: ms(random),
+  }),
+  replication: (random, at, who) => ({
+    at,
+    do: random.pick(["applier-error", "receiver-slow-to-stop"]),
+    node: who(),
+    ms: ms(random),
+  }),
+  large: (random, at) => ({ at, do: "long-transaction", ms: ms(random) }),
+  power: (random, at, who) => ({ at, do: "power-loss", node: who(), ms: ms(random) }),
+  deny: (random, at, who) => ({ at, do: "deny", node: who(), ms: ms(random) }),
+  drift: (random, at, who) => ({
+    at,
+    do: "clock-drift",
+    node: who(),
+    rate: random.pick([0.7, 0.95, 1.05, 1.4]),
+    ms: 3 * ms(random),
   }),
   volume: (random, at, who) => ({ at, do: "old-volume", node: who(), ms: 5_000 + 3 * ms(random) }),
   restore: (random, at) => ({
@@ -124,6 +163,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 /** How often each comes up in a mix. */
 const MIX: readonly (readonly [kind: string, weight: number])[] = [
+  ["oneWay", 6],
+  ["replication", 3],
+  ["large", 2],
+  ["power", 3],
+  ["deny", 2],
+  ["drift", 2],
   ["mysqld", 8],
   ["commit", 8],
   ["crash", 12],
@@ -174,6 +219,7 @@ export function scheduleOf(seed: number, nodes: number): Schedule {
     seed,
     nodes,
     durability: durabilityOf(random, nodes),
+    tags: tagsOf(random, names),
     steps: [...bursts, ...told].toSorted((a, b) => a.at - b.at),
   };
 }
@@ -205,4 +251,16 @@ function durabilityOf(random: Random, nodes: number): Partial<Durability> {
   if (dice < 0.82) return { minAcks: 1 };
   if (dice < 0.87) return { acks: 1, voters: nodes };
   return { dropVoterAfter: 6_000, aloneAfter: random.pick([2_000, 5_000]) };
+}
+
+/** Mostly none: whom the cluster prefers, and whom it must not elect, only matters where there is a choice. */
+function tagsOf(random: Random, names: readonly string[]): NonNullable<Schedule["tags"]> {
+  if (random.chance(0.75)) return {};
+  const tags: Record<string, Partial<Tags>> = {};
+  for (const name of names) {
+    if (random.chance(0.4)) tags[name] = { priority: random.pick([50, 200]) };
+    else if (random.chance(0.3)) tags[name] = { zone: random.pick(["a", "b"]) };
+  }
+  if (names.length > 2 && random.chance(0.6)) tags[random.pick(names)] = { noFailover: true };
+  return tags;
 }

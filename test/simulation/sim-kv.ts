@@ -5,7 +5,7 @@ import { createSession, endSession, renewSession } from "../../src/consul/dev-ag
 import { NODE, write } from "../../src/consul/dev-agent/state.ts";
 import { refusals, transact } from "../../src/consul/dev-agent/transaction.ts";
 import type { TransactionOp } from "../../src/consul/dev-agent/transaction.ts";
-import type { Commit, Kv, KvEntry, KvOp, KvWatcher, Leaser } from "../../src/ports.ts";
+import type { Commit, Kv, KvEntry, KvOp, KvWatcher, Leaser, Read } from "../../src/ports.ts";
 import type { Caller, SimConsul } from "./sim-consul.ts";
 import { unavailable } from "./sim-consul.ts";
 
@@ -13,14 +13,15 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 
 export function simKv(consul: SimConsul, caller: Caller): Kv {
-  const read = <T>(effect: () => T) => consul.request(caller, "read", effect);
+  const how = (read?: Read) => (read?.consistent === true ? "consistent" : "read");
   return {
-    get: (key) =>
-      read(() => {
-        const entry = consul.state.kv.get(key);
+    get: (key, read) =>
+      consul.request(caller, how(read), ({ kv }) => {
+        const entry = kv.get(key);
         return entry === undefined ? null : consul.entry(entry);
       }),
-    list: (prefix) => read(() => consul.entries(prefix)),
+    list: (prefix, read) =>
+      consul.request(caller, how(read), (state) => consul.entries(prefix, state)),
     commit: (ops) => consul.request(caller, "write", () => commit(consul, ops)),
     watch: (prefix, watcher) => watch(consul, caller, prefix, watcher),
   };
@@ -66,41 +67,45 @@ function watch(consul: SimConsul, caller: Caller, prefix: string, watcher: KvWat
   let backoffMs = BACKOFF_MIN_MS;
   let leave: () => void = () => {};
 
-  const fail = (afterMs: number): void => {
+  const fail = (afterMs: number, error: Error = unavailable(`watch ${prefix}`)): void => {
     world.after(afterMs, life, () => {
       if (signal.aborted) return;
-      onError(unavailable(`watch ${prefix}`));
+      onError(error);
       world.after(backoffMs, life, ask);
       backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
     });
   };
-  const deliver = (entries: readonly KvEntry[], now: string): void => {
+  const deliver = (entries: readonly KvEntry[], now: string, againMs: number): void => {
     if (signal.aborted) return;
     // The answer is under way when the path is cut: TCP brings it after the heal.
-    if (net.isCut(node, "consul"))
+    if (net.isBlocked("consul", node))
       return net.onHeal(node, "consul", () => world.after(0, life, ask));
     backoffMs = BACKOFF_MIN_MS;
     if (now !== seen) {
       seen = now;
       onChange(entries);
     }
-    ask();
+    if (againMs === 0) ask();
+    else world.after(againMs, life, ask);
   };
   const arrive = (): void => {
     if (signal.aborted || !life.alive) return;
-    if (consul.down) return fail(1);
-    const entries = consul.entries(prefix);
+    const no = consul.refusal(node, "read");
+    if (no !== null) return fail(1, no);
+    if (consul.trouble === "leaderless") return fail(1);
+    const entries = consul.seen(prefix);
     const now = fingerprint(entries);
+    // A server that is behind blocks until it has caught up.
+    const againMs = now === fingerprint(consul.entries(prefix)) ? 0 : consul.weather.staleMs;
     if (now === seen) {
       leave = consul.park(prefix, arrive);
       return;
     }
-    world.after(net.latency(), life, () => deliver(entries, now));
+    world.after(net.latency(), life, () => deliver(entries, now, againMs));
   };
   const ask = (): void => {
     if (signal.aborted) return;
     if (net.isCut(node, "consul")) return fail(1_000);
-    if (consul.down) return fail(1);
     world.after(net.latency(), null, arrive);
   };
   ask();

@@ -21,9 +21,10 @@ import {
   type LeaseAnswer,
   type LeaseCall,
 } from "../../src/core/lease.ts";
+import { ConfigError } from "../../src/errors.ts";
 import type { Clock, Lease, LeaseView } from "../../src/ports.ts";
 import { destroySession, openSession } from "./sim-kv.ts";
-import type { Caller, SimConsul } from "./sim-consul.ts";
+import type { Caller, Request, SimConsul } from "./sim-consul.ts";
 import type { Life } from "./world.ts";
 
 type HeldKey = { readonly key: string; readonly value: string } | null;
@@ -131,6 +132,18 @@ export function startSimLease(parts: Parts): Lease {
   };
 }
 
+/** What the agent beside the node answers by itself, and what it asks the servers. */
+const KINDS: Readonly<Record<LeaseCall["do"], Request>> = {
+  register: "local",
+  pass: "local",
+  forget: "local",
+  open: "write",
+  destroy: "write",
+  renew: "write",
+  acquire: "write",
+  uncatalog: "write",
+};
+
 /** Never rejects: a failure is an answer too. */
 async function perform(
   parts: Parts,
@@ -139,9 +152,10 @@ async function perform(
   key: HeldKey,
 ): Promise<LeaseAnswer> {
   try {
-    return await parts.consul.request(caller, "write", () => effect(parts, call, key));
+    return await parts.consul.request(caller, KINDS[call.do], () => effect(parts, call, key));
   } catch (error) {
-    return failed("unreachable", (error as Error).message);
+    const denied = error instanceof ConfigError;
+    return failed(denied ? "denied" : "unreachable", (error as Error).message);
   }
 }
 

@@ -1,13 +1,15 @@
 // One node's machine: what lies on its disk, the making of datadirs, the supervised mysqld, questions to other machines.
 // The disk survives every crash of a process; `lose` takes it away. Work on it takes time and can be cut off half-way.
-import { InvariantError, UnavailableError, invariant } from "../../src/errors.ts";
+import { ConfigError, InvariantError, UnavailableError, invariant } from "../../src/errors.ts";
 import type { Supervise, Supervised } from "../../src/runtime/supervisor.ts";
 import type { PromiseFacts } from "../../recipes/mysql/core/observation.ts";
 import type { Disk, Maker, NewData, Peers, Plan } from "../../recipes/mysql/machine.ts";
 import {
   copyOf,
+  goodWeather,
   newData,
   SimServer,
+  tear,
   type Data,
   type DiskWeather,
   type Surroundings,
@@ -20,7 +22,7 @@ export class Machine {
   readonly host: string;
   readonly around: Surroundings;
   readonly time: MachineTime;
-  readonly weather: DiskWeather = { slowMs: 0, full: false, applyMs: 0, killInCommit: null };
+  readonly weather: DiskWeather = goodWeather();
   data: Data | null = null;
   half = false;
   promise: PromiseFacts = NOTHING;
@@ -54,6 +56,17 @@ export class Machine {
     this.data = volume.data;
   }
 
+  /** What was not synced is gone. */
+  losePower(): void {
+    const { data, around } = this;
+    if (data === null) return;
+    around.world.saw("power lost");
+    const torn = tear(data);
+    if (torn.length === 0) return;
+    around.world.saw("relay log torn");
+    around.witness.torn(data.uuid, torn);
+  }
+
   /** Another disk, empty. */
   lose(): void {
     this.server?.kill();
@@ -75,6 +88,10 @@ export function simDisk(machine: Machine, life: Life): Disk {
   /** Durable when it returns; a crash in between leaves the old or the new. */
   const durable = async (write: () => void): Promise<void> => {
     await world.wait(random.between(0.3, 2) + random.next() * machine.weather.slowMs, life);
+    if (machine.weather.full) {
+      world.saw("disk full: a promise fails");
+      throw new ConfigError("AP_DATADIR_UNWRITABLE", "no space left on device");
+    }
     write();
   };
   return {
@@ -130,6 +147,7 @@ export function simMaker(machine: Machine, life: Life, process: SimProcess): Mak
       if (machine.weather.full) throw failed("no space left on device");
       if (step === 3 && machine.breakNext) {
         machine.breakNext = false;
+        world.saw("datadir broken off");
         throw failed("broken off");
       }
     }

@@ -123,8 +123,8 @@ function sourceFacts({ data, receiver }: SimServer): SourceFacts | null {
     sql: receiver.sql ? "Yes" : "No",
     ioError: ioErrno === 0 ? "" : `error ${ioErrno}`,
     ioErrno,
-    sqlError: "",
-    sqlErrno: 0,
+    sqlError: receiver.sqlErrno === 0 ? "" : `error ${receiver.sqlErrno}`,
+    sqlErrno: receiver.sqlErrno,
     lastQueued: receiver.lastQueued,
     lagSeconds: receiver.lagSeconds(),
   };
@@ -132,12 +132,20 @@ function sourceFacts({ data, receiver }: SimServer): SourceFacts | null {
 
 async function stopIo(to: Connection, use: Use): Promise<void> {
   const { receiver, life, around } = to.server;
+  await channelIsFree(to, use);
   await to.wait<void>(use, (done) => {
+    receiver.stopping += 1;
     around.world.after(receiver.stopMs(), life, () => {
+      receiver.stopping -= 1;
       receiver.stopIo();
       done();
     });
   });
+}
+
+/** A STOP that is given up by its sender goes on in the server, and everything else of the channel waits for it. */
+async function channelIsFree(to: Connection, use: Use): Promise<void> {
+  if (to.server.receiver.stopping > 0) await to.until(use, () => to.server.receiver.stopping === 0);
 }
 
 async function stopReceiver(to: Connection, use: Use): Promise<GtidFacts> {
@@ -146,7 +154,7 @@ async function stopReceiver(to: Connection, use: Use): Promise<GtidFacts> {
   if (data.source !== null) await stopIo(to, use);
   await to.sql(use, () => {
     receiver.flag = false;
-    if (data.source !== null && !receiver.sql) receiver.startSql();
+    if (data.source !== null && !receiver.sql && receiver.sqlErrno === 0) receiver.startSql();
   });
   return await to.sql(use, () => gtidFacts(server));
 }
@@ -159,13 +167,12 @@ async function follow(to: Connection, use: Use, source: Source, semiSync: boolea
   await to.sql(use, () => setServing(server));
   const armed = await to.sql(use, () => armedThoughClosed(server));
   if (data.source === null) {
+    await channelIsFree(to, use);
     await to.sql(use, () => receiver.change(source));
     await to.sql(use, () => receiver.startSql());
   } else {
     await stopIo(to, use);
-    await to.sql(use, () => {
-      if (!server.data.executed.containsAll(data.retrieved) && !receiver.sql) receiver.startSql();
-    });
+    await keepReceived(to, use);
     await to.sql(use, () => receiver.change(source));
     await to.sql(use, () => receiver.startSql());
   }
@@ -174,6 +181,20 @@ async function follow(to: Connection, use: Use, source: Source, semiSync: boolea
   });
   await to.sql(use, () => receiver.startIo());
   return { armed };
+}
+
+/** Everything received is applied, or the applier runs: else the CHANGE would delete it (S14). */
+async function keepReceived(to: Connection, use: Use): Promise<void> {
+  const { data, receiver } = to.server;
+  const lost = (): boolean => !receiver.sql && !data.executed.containsAll(data.retrieved);
+  if (!(await to.sql(use, lost))) return;
+  if (receiver.sqlErrno === 0) {
+    await to.sql(use, () => receiver.startSql());
+    await to.pause(50);
+  }
+  await to.sql(use, () => {
+    if (lost()) throw refused(`received transactions would be lost: ${receiver.sqlErrno}`);
+  });
 }
 
 function setServing(server: SimServer): void {
@@ -260,7 +281,7 @@ async function cutReplicas(
     const acking = await to.sql(use, () => server.semi.clientsShown);
     if (left.length === 0 && acking <= server.dumps.size) return;
     await to.sql(use, () => {
-      for (const stream of left) if (stream.alive) stream.killed();
+      for (const stream of left) stream.killed();
     });
     if (world.now > over) throw refused("replicas are not gone");
     await to.pause(10);
@@ -279,21 +300,17 @@ async function write(
   what: number,
 ): Promise<void> {
   await to.wait<void>(use, (done, fail) =>
-    to.server.submit(kind, what, (trx) => (trx === null ? fail(refused("1290")) : done())),
+    to.server.submit({ kind, what }, (trx) => (trx === null ? fail(refused("1290")) : done())),
   );
 }
 
-/** sql_log_bin=0: a write that nobody acknowledges, but the disk must take it. */
+/** sql_log_bin=0: a write that nobody acknowledges; on a full disk it succeeds (measured), because no binlog grows. */
 async function localWrite(to: Connection, use: Use): Promise<void> {
   const { server } = to;
   const { world } = server.around;
   await to.wait<void>(use, (done, fail) => {
     if (server.superReadOnly) return fail(refused("1290"));
-    const write = (): void => {
-      if (server.disk.full) world.after(50, server.life, write);
-      else done();
-    };
-    world.after(0.3 + world.random.next() * server.disk.slowMs, server.life, write);
+    world.after(0.3 + world.random.next() * server.disk.slowMs, server.life, done);
   });
 }
 
@@ -307,6 +324,8 @@ async function mark(to: Connection, use: Use, uuid: string, epoch: number): Prom
   const known = await to.sql(use, () => server.data.executed.has(uuid, epoch));
   if (known) return write(to, use, "beat", 0);
   await to.wait<void>(use, (done, fail) =>
-    server.submit("marker", epoch, (trx) => (trx === null ? fail(refused("1290")) : done()), gtid),
+    server.submit({ kind: "marker", what: epoch, gtid }, (trx) =>
+      trx === null ? fail(refused("1290")) : done(),
+    ),
   );
 }

@@ -10,6 +10,11 @@ const RETRY_MS = 1_000;
 const SILENT_MS = 4_000;
 const WATCHDOG_MS = 1_000;
 const BATCH = 50;
+/** So many transactions fit into a connection that hears nothing back. */
+const WINDOW = 30;
+
+/** ER_LOCK_WAIT_TIMEOUT, after replica_transaction_retries. */
+const LOCK_WAIT_TIMEOUT = 1205;
 
 export class Stream {
   readonly source: SimServer;
@@ -24,6 +29,7 @@ export class Stream {
   silentMs = 0;
   #busy = false;
   #lastAckAt = 0;
+  #unheard = 0;
 
   constructor(source: SimServer, replica: SimServer, semi: boolean) {
     this.source = source;
@@ -31,8 +37,21 @@ export class Stream {
     this.semi = semi;
   }
 
-  get isCut(): boolean {
-    return this.source.around.net.isCut(this.source.host, this.replica.host);
+  /** What the source sends does not arrive. */
+  get #forthCut(): boolean {
+    const { source, replica } = this;
+    if (source.around.net.isBlocked(source.host, replica.host)) return true;
+    // Without TCP's own acknowledgements the source stops sending when its window is full.
+    return this.#backCut && this.#unheard >= WINDOW;
+  }
+
+  /** What the replica answers does not arrive. */
+  get #backCut(): boolean {
+    return this.source.around.net.isBlocked(this.replica.host, this.source.host);
+  }
+
+  get isSilent(): boolean {
+    return !this.source.life.runs || this.#forthCut;
   }
 
   pump(): void {
@@ -59,24 +78,37 @@ export class Stream {
     }
     this.#busy = true;
     const wantsAck = this.semi && source.semi.enabled;
-    const fsync = world.random.between(0.1, 0.6) + world.random.next() * replica.disk.slowMs;
-    const deliver = (): void => {
+    const { slowMs } = replica.disk;
+    const fsync = world.random.between(0.1, 0.6) + world.random.next() * slowMs;
+    const large = batch.reduce((ms, trx) => ms + trx.heavyMs / 4, 0);
+    const synced = (): void => {
       this.#busy = false;
+      // The receiver ended, and with that it synced what it had.
       if (!this.open) return;
-      if (this.isCut || replica.disk.full) {
-        this.#busy = true;
-        const again = (): void => void world.after(0, replica.life, deliver);
-        if (this.isCut) return net.onHeal(source.host, replica.host, again);
-        replica.receiver.stalled = again;
-        return;
-      }
-      this.silentMs = 0;
-      replica.receiver.received(batch);
+      replica.receiver.sync();
       this.position = at;
       if (wantsAck) this.#acknowledge(at);
       this.pump();
     };
-    world.after(net.latency() + fsync, replica.life, deliver);
+    const deliver = (): void => {
+      if (!this.open) {
+        this.#busy = false;
+        return;
+      }
+      const again = (): void => void world.after(0, replica.life, deliver);
+      if (this.#forthCut) return net.onHeal(source.host, replica.host, again);
+      if (replica.disk.full) {
+        replica.receiver.stalled = again;
+        return;
+      }
+      this.silentMs = 0;
+      this.#unheard = this.#backCut ? this.#unheard + batch.length : 0;
+      replica.receiver.written(batch);
+      // Between the write and its fsync lies what a power cut tears off: worth an event where it takes long.
+      if (slowMs > 0) world.after(fsync, replica.life, synced);
+      else synced();
+    };
+    world.after(net.latency() + large + (slowMs > 0 ? 0 : fsync), replica.life, deliver);
   }
 
   #acknowledge(pos: number): void {
@@ -85,8 +117,9 @@ export class Stream {
     witness.acknowledging(this);
     const arrive = (): void => {
       if (!this.alive) return;
-      if (this.isCut)
+      if (this.#backCut)
         return net.onHeal(source.host, replica.host, () => world.after(0, source.life, arrive));
+      this.#unheard = 0;
       source.acknowledged(this, pos);
     };
     const ms = net.latency();
@@ -101,7 +134,7 @@ export class Stream {
     const { source, replica } = this;
     const { world, net } = source.around;
     const arrive = (): void => {
-      if (this.isCut)
+      if (this.#backCut)
         return net.onHeal(source.host, replica.host, () => world.after(0, source.life, arrive));
       this.alive = false;
       source.dropDump(this);
@@ -127,7 +160,7 @@ export class Stream {
     const { world, net } = source.around;
     // Silently cut: the replica's watchdog finds out.
     world.after(net.latency() + 1, replica.life, () => {
-      if (!this.isCut) replica.receiver.lost(this);
+      if (!this.#forthCut) replica.receiver.lost(this);
     });
   }
 }
@@ -137,6 +170,9 @@ export class Receiver {
   io: "Yes" | "No" | "Connecting" = "No";
   ioErrno = 0;
   sql = false;
+  sqlErrno = 0;
+  /** STOPs under way. */
+  stopping = 0;
   flag = false;
   /** Rpl_semi_sync_replica_status. */
   active = false;
@@ -165,6 +201,7 @@ export class Receiver {
     this.active = false;
     this.stream?.close();
     this.stream = null;
+    this.sync();
   }
 
   /** How long STOP REPLICA IO_THREAD takes: a hung host is given up after 2 s (measured). */
@@ -173,7 +210,9 @@ export class Receiver {
     const host = this.server.data.source?.host ?? "";
     const silent = net.isCut(this.server.host, host) || serverAt(host)?.life.paused === true;
     if (this.io === "Connecting" && silent) return 2_000;
-    return world.random.between(0.5, 15);
+    const { stopMs } = this.server.disk;
+    if (stopMs > 0) world.saw("receiver slow to stop");
+    return world.random.between(0.5, 15) + world.random.next() * stopMs;
   }
 
   died(): void {
@@ -191,7 +230,8 @@ export class Receiver {
     this.#connect(++this.#token, 0);
   }
 
-  received(batch: readonly Trx[]): void {
+  /** In the relay log, not synced yet. */
+  written(batch: readonly Trx[]): void {
     const { data } = this.server;
     for (const trx of batch) {
       if (this.server.has(trx)) continue;
@@ -199,6 +239,11 @@ export class Receiver {
       data.retrieved.add(trx.uuid, trx.n);
       this.lastQueued = `${trx.uuid}:${trx.n}`;
     }
+  }
+
+  sync(): void {
+    const { data } = this.server;
+    data.synced = data.relay.length;
     this.apply();
   }
 
@@ -251,9 +296,8 @@ export class Receiver {
   #watch(stream: Stream): void {
     this.server.around.world.after(WATCHDOG_MS, this.server.life, () => {
       if (this.stream !== stream) return;
-      const { life } = stream.source;
       // A protocol heartbeat each 0.5 s, from whoever runs and is reached.
-      stream.silentMs = life.runs && !stream.isCut ? 0 : stream.silentMs + WATCHDOG_MS;
+      stream.silentMs = stream.isSilent ? stream.silentMs + WATCHDOG_MS : 0;
       if (stream.silentMs >= SILENT_MS) return this.lost(stream);
       this.#watch(stream);
     });
@@ -261,6 +305,7 @@ export class Receiver {
 
   startSql(): void {
     this.sql = true;
+    this.sqlErrno = 0;
     this.apply();
   }
 
@@ -271,29 +316,41 @@ export class Receiver {
   apply(): void {
     const { server } = this;
     const { data, disk, around } = server;
-    if (this.#applying || !this.sql || data.applied >= data.relay.length) return;
+    if (this.#applying || !this.sql || data.applied >= data.synced) return;
     this.#applying = true;
-    const ms = around.world.random.between(0.2, 1.5) + disk.applyMs;
-    around.world.after(ms, server.life, () => this.#applySome(disk.applyMs > 0 ? 1 : BATCH));
+    if (disk.applyMs > 0) around.world.saw("applier slow");
+    const heavyMs = data.relay[data.applied]?.heavyMs ?? 0;
+    if (heavyMs > 0) around.world.saw("long transaction");
+    const ms = around.world.random.between(0.2, 1.5) + disk.applyMs + heavyMs;
+    around.world.after(ms, server.life, () => this.#applySome(disk.applyMs > 0 ? 1 : BATCH, true));
   }
 
-  #applySome(left: number): void {
-    const { data, disk } = this.server;
-    const trx = data.relay[data.applied];
-    if (trx === undefined || left === 0 || !this.sql || disk.full) {
+  #applySome(left: number, first: boolean): void {
+    const { data, disk, around } = this.server;
+    const trx = data.applied < data.synced ? data.relay[data.applied] : undefined;
+    if (trx !== undefined && disk.applierBroken) {
+      around.world.saw("applier stopped");
+      this.sql = false;
+      this.sqlErrno = LOCK_WAIT_TIMEOUT;
       this.#applying = false;
-      if (disk.full) this.server.around.world.after(200, this.server.life, () => this.apply());
+      return;
+    }
+    // A large one is waited for by itself.
+    const large = trx !== undefined && trx.heavyMs > 0 && !first;
+    if (trx === undefined || left === 0 || large || !this.sql || disk.full) {
+      this.#applying = false;
+      if (disk.full) around.world.after(200, this.server.life, () => this.apply());
       else this.apply();
       return;
     }
     if (data.executed.has(trx.uuid, trx.n)) {
       data.applied += 1;
-      return this.#applySome(left - 1);
+      return this.#applySome(left - 1, false);
     }
     // Recovery of this replica may find it in its own binlog: then it is applied already.
     this.server.log(trx, () => {
       data.applied += 1;
-      this.#applySome(left - 1);
+      this.#applySome(left - 1, false);
     });
   }
 
@@ -308,6 +365,7 @@ export class Receiver {
   reset(): void {
     this.discard();
     this.server.data.source = null;
+    this.sqlErrno = 0;
     this.lastQueued = "";
   }
 
@@ -316,6 +374,7 @@ export class Receiver {
     const left = data.relay.slice(data.applied).filter((t) => !data.executed.has(t.uuid, t.n));
     if (left.length > 0) around.witness.discarded(this.server, left);
     data.relay = [];
+    data.synced = 0;
     data.applied = 0;
     data.retrieved = new Gtids();
   }

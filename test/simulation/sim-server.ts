@@ -15,6 +15,8 @@ export type Trx = {
   /** data: the client's number of it; account: the server_id. */
   readonly what: number;
   readonly at: number;
+  /** A large one: so long to apply on a replica, and a quarter of that to send; 0: an ordinary one. */
+  readonly heavyMs: number;
 };
 
 /** What is on disk. */
@@ -28,6 +30,8 @@ export type Data = {
   readonly executed: Gtids;
   readonly purged: Gtids;
   relay: Trx[];
+  /** How many of them are on the disk for good: only these are acknowledged, and applied. */
+  synced: number;
   applied: number;
   retrieved: Gtids;
   /** By server_id: locked? */
@@ -44,12 +48,23 @@ export function newData(of: { uuid: string; serverId: number; clusterId: string 
     executed: new Gtids(),
     purged: new Gtids(),
     relay: [],
+    synced: 0,
     applied: 0,
     retrieved: new Gtids(),
     accounts: new Map(),
     source: null,
     lastOwn: 0,
   };
+}
+
+/** A power cut: what was written and not synced is gone. Returns that. */
+export function tear(data: Data): readonly Trx[] {
+  const torn = data.relay.splice(data.synced);
+  if (torn.length > 0) {
+    data.retrieved = new Gtids();
+    for (const { uuid, n } of data.relay) data.retrieved.add(uuid, n);
+  }
+  return torn;
 }
 
 /** As a snapshot of the volume has it. */
@@ -67,6 +82,14 @@ export function copyOf(data: Data): Data {
   };
 }
 
+/** What somebody connected here asks to be committed. */
+type Wish = {
+  readonly kind: Trx["kind"];
+  readonly what?: number;
+  readonly gtid?: { readonly uuid: string; readonly n: number };
+  readonly heavyMs?: number;
+};
+
 type Waiter = { readonly pos: number; readonly trx: Trx; readonly done: () => void };
 
 /** A connection from outside. */
@@ -80,8 +103,20 @@ export type Witness = {
   acknowledging(stream: Stream): void;
   armed(server: SimServer): void;
   setAside(uuid: string): void;
+  torn(uuid: string, received: readonly Trx[]): void;
   discarded(server: SimServer, received: readonly Trx[]): void;
 };
+
+export function goodWeather(): DiskWeather {
+  return {
+    slowMs: 0,
+    full: false,
+    applyMs: 0,
+    applierBroken: false,
+    stopMs: 0,
+    killInCommit: null,
+  };
+}
 
 export type Surroundings = {
   readonly world: World;
@@ -95,6 +130,10 @@ export type DiskWeather = {
   slowMs: number;
   full: boolean;
   applyMs: number;
+  /** The applier stops with an error at the next transaction. */
+  applierBroken: boolean;
+  /** STOP REPLICA IO_THREAD takes up to so much longer. */
+  stopMs: number;
   /** The next commit that waits for an acknowledgement ends the process, within this many ms; null: not. */
   killInCommit: number | null;
 };
@@ -135,6 +174,8 @@ export class SimServer {
     this.life = new Life(`mysqld@${host}`);
     this.receiver = new Receiver(this);
     const { random } = around.world;
+    // What the page cache had, the disk gets.
+    data.synced = data.relay.length;
     around.world.after(random.between(250, 700) + disk.slowMs, this.life, () => {
       for (const trx of data.tail) this.#inEngine(trx);
       data.tail.clear();
@@ -197,18 +238,15 @@ export class SimServer {
   }
 
   /** One transaction of somebody connected here. `done(false)`: refused, nothing was written. */
-  submit(
-    kind: Trx["kind"],
-    what: number,
-    done: (trx: Trx | null) => void,
-    gtid: { readonly uuid: string; readonly n: number } | null = null,
-  ): void {
+  submit(wish: Wish, done: (trx: Trx | null) => void): void {
     const { world } = this.around;
+    const { kind } = wish;
     if (kind === "beat" && this.#beats >= BEAT_ROWS) return; // Its row is locked by one that waits.
     if (this.#refuses(kind)) return done(null);
+    if (this.disk.slowMs > 0) world.saw("disk slow");
     const ms = world.random.between(0.3, 1.2) + world.random.next() * this.disk.slowMs;
     if (kind === "beat") this.#beats += 1;
-    world.after(ms, this.life, () => this.#flush(kind, what, done, gtid));
+    world.after(ms, this.life, () => this.#flush(wish, done));
   }
 
   #refuses(kind: Trx["kind"]): boolean {
@@ -217,19 +255,17 @@ export class SimServer {
     return this.superReadOnly || (this.readOnly && kind === "data");
   }
 
-  #flush(
-    kind: Trx["kind"],
-    what: number,
-    done: (trx: Trx | null) => void,
-    gtid: { readonly uuid: string; readonly n: number } | null,
-  ): void {
+  #flush(wish: Wish, done: (trx: Trx | null) => void): void {
     const { world } = this.around;
+    const { kind, what = 0, gtid = null, heavyMs = 0 } = wish;
+    // MySQL waits for room without an error.
     if (this.disk.full) {
-      this.#stalled.push(() => this.#flush(kind, what, done, gtid));
+      world.saw("disk full: a commit waits");
+      this.#stalled.push(() => this.#flush(wish, done));
       return;
     }
     if (this.closing > 0) {
-      world.after(5, this.life, () => this.#flush(kind, what, done, gtid));
+      world.after(5, this.life, () => this.#flush(wish, done));
       return;
     }
     // MySQL looks again at commit.
@@ -239,7 +275,7 @@ export class SimServer {
     }
     const { data } = this;
     const id = gtid ?? { uuid: data.uuid, n: (data.lastOwn += 1) };
-    const trx: Trx = { ...id, kind, what, at: world.now };
+    const trx: Trx = { ...id, kind, what, at: world.now, heavyMs };
     this.log(trx, () => {
       if (kind === "beat") this.#beats -= 1;
       done(trx);
@@ -263,7 +299,10 @@ export class SimServer {
     const within = this.disk.killInCommit;
     if (within === null) return;
     this.disk.killInCommit = null;
-    world.after(world.random.next() * within, null, () => this.kill());
+    world.after(world.random.next() * within, null, () => {
+      if (this.life.alive) world.saw("mysqld killed in a commit");
+      this.kill();
+    });
   }
 
   #commit(trx: Trx, ackers: readonly string[] | null, done: () => void): void {
@@ -357,6 +396,11 @@ export class SimServer {
 
   countClients(): void {
     this.semi.clientsShown = [...this.dumps.values()].filter((s) => s.semi).length;
+  }
+
+  /** A person has looked, and started the applier that had stopped with an error. */
+  applierMended(): void {
+    if (this.life.alive && this.ready && this.receiver.sqlErrno !== 0) this.receiver.startSql();
   }
 
   /** There is room on the disk again. */

@@ -1,6 +1,7 @@
 // Runs one schedule from the founding of the cluster to its end: faults, heal, and then it must have come to rest.
 import { Cluster } from "./cluster.ts";
-import { happen, unwish } from "./faults.ts";
+import { happen } from "./faults.ts";
+import { unwish } from "./wishes.ts";
 import { KEYS } from "./cluster.ts";
 import { Violation } from "./judge.ts";
 import type { Say } from "./node.ts";
@@ -18,10 +19,10 @@ const REST_MS = 15_000;
 const LOAD = { writers: 4, thinkMs: 900, readEveryMs: 700 };
 
 export async function simulate(schedule: Schedule, say: Say | null = null): Promise<Outcome> {
-  const { seed, nodes, durability, steps } = schedule;
+  const { seed, nodes, durability, tags = {}, steps } = schedule;
   const told: Say | null =
     say && ((node, line) => say(node, `${(cluster.world.now / 1_000).toFixed(3)} ${line}`));
-  const cluster: Cluster = new Cluster({ seed, nodes, durability, say: told });
+  const cluster: Cluster = new Cluster({ seed, nodes, durability, tags, say: told });
   const { world, judge } = cluster;
   const onRejection = (error: unknown): void =>
     judge.broken(

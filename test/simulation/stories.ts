@@ -1,6 +1,6 @@
 // Faults that belong together: short stories with chance in their moments, around the places where the proof is thin.
 // Random steps alone come to these states once in many thousand schedules.
-import type { Step, Who } from "./faults.ts";
+import type { Step, Who } from "./steps.ts";
 import type { Random } from "./random.ts";
 
 type Story = (random: Random, at: number, nodes: readonly Who[]) => readonly Step[];

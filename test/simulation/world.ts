@@ -2,6 +2,7 @@
 // runs to its end: Node empties its queue of microtasks after each immediate, and nothing in here uses any other queue.
 // An event belongs to a life (a process): a dead one's events are dropped, a stopped one's wait until it goes on.
 import type { Clock } from "../../src/ports.ts";
+import type { Effect } from "./effects.ts";
 import { randomOf, type Random } from "./random.ts";
 
 type Event = {
@@ -44,6 +45,8 @@ export class World {
   events = 0;
   /** Set: the run ends before the next event. */
   over: unknown = null;
+  /** What faults did, and how often. */
+  readonly seen: Partial<Record<Effect, number>> = {};
   readonly #heap: Event[] = [];
   #order = 0;
 
@@ -56,6 +59,10 @@ export class World {
     const event = { time: this.now + Math.max(0, ms), order: this.#order++, life, run };
     this.#push(event);
     return event;
+  }
+
+  saw(effect: Effect): void {
+    this.seen[effect] = (this.seen[effect] ?? 0) + 1;
   }
 
   cancel(timer: Timer): void {
@@ -159,7 +166,13 @@ function before(a: Event, b: Event): boolean {
 }
 
 /** A machine's clocks: they drift, and its wall clock may jump. */
-export type MachineTime = { readonly rate: number; readonly origin: number; wallOffset: number };
+export type MachineTime = { rate: number; origin: number; wallOffset: number };
+
+/** From now on the clock goes at this rate; it never jumps. */
+export function drift(world: World, time: MachineTime, rate: number): void {
+  time.origin += world.now * (time.rate - rate);
+  time.rate = rate;
+}
 
 /** The clock that one process sees; its sleeps end with it. */
 export function clockOf(world: World, life: Life, time: MachineTime): Clock {
