@@ -55,6 +55,11 @@ describe("who may try", () => {
       "older than a marker",
     ],
     [
+      "a node beside one that has joined an epoch which Consul has forgotten (§7)",
+      voter.peer("c", { joined: 9, ageMs: 0 }),
+      "waiting for a person",
+    ],
+    [
       "a node that still sees the primary",
       voter.source({ io: "Yes" }).sight({ lastTransactionAt: NOW }),
       "alive",

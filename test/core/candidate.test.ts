@@ -4,7 +4,11 @@ import { describe, expect, test } from "vitest";
 import { judge } from "../../recipes/mysql/core/candidate.ts";
 import { choose } from "../../recipes/mysql/core/choice.ts";
 import { contains, formatGtidSet, gtidSet } from "../../recipes/mysql/core/gtid.ts";
-import { COLD_START_WAIT_MS } from "../../recipes/mysql/core/policy.ts";
+import {
+  COLD_START_WAIT_MS,
+  FRESH_MS,
+  OWN_PROMISE_WAIT_MS,
+} from "../../recipes/mysql/core/policy.ts";
 import { heldSet, quorum } from "../../recipes/mysql/core/state.ts";
 import { gtids, HEAD, situation, uuid, type Name, type Situation } from "./situation.ts";
 
@@ -61,6 +65,19 @@ describe("the quorum", () => {
     const s = election(["a", "b", "c", "d", "e"]).acks(1);
     expect(judged(s).kind).toBe("wait");
     expect(judged(s.promisedBy("b")).kind).toBe("chosen");
+  });
+
+  // §7: a Consul that was restored names an older last primary, and that one knows nothing of what came after it.
+  test("which counts alone only when every node that runs has had the time to say that it joined a newer epoch", () => {
+    const s = election(["a", "b", "c", "d", "e"]).acks(1).promisedBy("b");
+    const soon = judged(s, OWN_PROMISE_WAIT_MS - 1);
+    expect(soon).toMatchObject({ kind: "wait", why: /looking for a newer epoch/ });
+    const newer = s.peer("d", { joined: 9, ageMs: 0 });
+    expect(judged(newer)).toMatchObject({ kind: "refuse", why: /waiting for a person/ });
+    expect(judged(s.peer("d", { joined: 9, ageMs: FRESH_MS + 1 })).kind).toBe("chosen");
+    // A quorum of others would know: whoever joined a newer epoch without their acknowledgement has shown it to nobody.
+    const enough = newer.promisedBy("c").promisedBy("e").promisedBy("d");
+    expect(judged(enough, 0).kind).toBe("chosen");
   });
 
   test("does not count the last primary among the others", () => {

@@ -36,3 +36,14 @@ test("a voter that is being removed is not let in again before the change is in 
       { at: 40_972, do: "switchover", to: null },
     ],
   }));
+
+test("an old primary that slept through what a restored Consul has forgotten does not elect itself", () =>
+  holds({
+    seed: 1040,
+    nodes: 5,
+    durability: { acks: 2, voters: 5 },
+    steps: [
+      { at: 21_469, do: "restore-consul", to: "snapshot", ms: 20_246 },
+      { at: 30_641, do: "kill-node", node: "primary", ms: 13_220 },
+    ],
+  }));

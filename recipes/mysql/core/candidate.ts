@@ -6,6 +6,8 @@ import type { Observation, Peer, State } from "./observation.ts";
 import {
   COLD_START_WAIT_MS,
   DISK_FULL_BELOW,
+  FRESH_MS,
+  OWN_PROMISE_WAIT_MS,
   PREFERRED_HEAD_START_MS,
   RANK_STEP_MS,
   SLOWEST_ELECTION_MS,
@@ -25,8 +27,17 @@ export function mayNotElect(o: Observation, state: State): string | null {
   if (!server.superReadOnly) return "mysqld is not closed";
   if (o.markerUuid !== null && joinedEpoch(server, o.markerUuid) > state.epoch)
     return "Consul's epoch is older than a marker in the data";
+  const newer = joinedNewer(o, state.epoch);
+  if (newer !== null) return newer;
   if (vetoes(o)) return "the primary is alive: its transactions still arrive";
   return null;
+}
+
+/** §7 "Consul wiped or restored", for a node that has seen nothing of what Consul forgot: who has, says so every 2 s. */
+function joinedNewer(o: Observation, epoch: number): string | null {
+  const peer = o.consul.peers.find((p) => p.ageMs <= FRESH_MS && p.joined > epoch);
+  if (peer === undefined) return null;
+  return `${peer.node} has joined epoch ${peer.joined}, newer than ${epoch}: waiting for a person`;
 }
 
 /** §3 veto: the own receiver runs and a new transaction of the primary arrived lately, unless the holder closed itself. */
@@ -127,6 +138,13 @@ export function judge(o: Observation, state: State, forMs: number): Verdict {
       kind: "wait",
       why: `have ${others.length} promises, need ${need}, missing: ${missing.join(", ")}`,
     };
+  }
+  if (others.length < need) {
+    // A Consul that was restored names an older one: its promise alone would do, and knows nothing of what came after it.
+    if (forMs < OWN_PROMISE_WAIT_MS)
+      return { kind: "wait", why: "only the last primary promised: looking for a newer epoch" };
+    const newer = joinedNewer(o, Math.max(...promises.map((p) => p.joined)));
+    if (newer !== null) return { kind: "refuse", why: newer };
   }
   const awaited = state.prevPrimary !== null && state.voters.includes(state.prevPrimary) && !own;
   if (awaited && !o.sawPrimary && forMs < COLD_START_WAIT_MS)
