@@ -9,7 +9,8 @@ import { Network } from "./network.ts";
 import { SimNode, type Say } from "./node.ts";
 import { SimConsul } from "./sim-consul.ts";
 import { Machine } from "./sim-machine.ts";
-import { goodWeather, type Surroundings } from "./sim-server.ts";
+import { goodWeather } from "./sim-data.ts";
+import type { Surroundings } from "./sim-server.ts";
 import { drift, World } from "./world.ts";
 
 export const CLUSTER = "sim";

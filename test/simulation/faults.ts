@@ -18,8 +18,8 @@ export function happen(cluster: Cluster, step: Step): void {
   const { world } = cluster;
   if ("node" in step) {
     const node = nodeOf(cluster, step.node);
-    if (node !== null) toNode(cluster, node, step);
-    return;
+    if (node === null) return;
+    return isData(step) ? toData(cluster, node, step) : toNode(cluster, node, step);
   }
   switch (step.do) {
     case "kill-all":
@@ -55,6 +55,22 @@ export function happen(cluster: Cluster, step: Step): void {
       return;
   }
 }
+
+const DATA: ReadonlySet<string> = new Set<DataStep["do"]>([
+  "lose-disk",
+  "break-provisioning",
+  "errant",
+  "purge",
+  "remove-node",
+  "old-volume",
+  "disk-full",
+  "disk-slow",
+  "applier-slow",
+  "applier-error",
+  "receiver-slow-to-stop",
+]);
+
+const isData = (step: NodeStep | DataStep): step is DataStep => DATA.has(step.do);
 
 function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
   const { world } = cluster;
@@ -99,8 +115,6 @@ function toNode(cluster: Cluster, node: SimNode, step: NodeStep): void {
       if (node.runs) world.saw("clock drifted");
       drift(world, machine.time, step.rate);
       return void world.after(step.ms, null, () => drift(world, machine.time, 1));
-    default:
-      return toData(cluster, node, step);
   }
 }
 

@@ -3,7 +3,8 @@
 import type { Observation, State } from "../../recipes/mysql/core/observation.ts";
 import { Gtids } from "./gtids.ts";
 import { wronglyElected } from "./judge-election.ts";
-import type { SimServer, Trx, Witness } from "./sim-server.ts";
+import type { Trx } from "./sim-data.ts";
+import type { SimServer, Witness } from "./sim-server.ts";
 import type { Stream } from "./sim-replication.ts";
 import type { World } from "./world.ts";
 

@@ -1,9 +1,11 @@
-// `npm run sim`: schedules from seeds, one after the other, until their number or the time is over. A failing one is
-// shrunk and printed as a test. Options: --seeds N --minutes M --seed S (that one alone, told aloud) --nodes 3|5
+// `npm run sim`: schedules from seeds on all cores, until their number or the time is over. The first failing one is shrunk
+// and printed as a test; the last line says in JSON what was run. Options: README.md beside this file.
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { scheduleOf, type Schedule } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
 import { simulate } from "./simulate.ts";
+import { nodesOf, soak, summary, type Failure, type Shard } from "./soak.ts";
 
 const { values } = parseArgs({
   options: {
@@ -12,17 +14,21 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     nodes: { type: "string" },
+    workers: { type: "string" },
     keepgoing: { type: "boolean", default: false },
     noshrink: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
 });
 
-const nodesOf = (seed: number): number =>
-  values.nodes === undefined ? (seed % 4 === 0 ? 5 : 3) : Number(values.nodes);
+/** So few are over before a second process has started. */
+const FEW_SEEDS = 64;
 
 async function one(seed: number): Promise<number> {
-  const schedule = scheduleOf(seed, nodesOf(seed));
+  const schedule = scheduleOf(
+    seed,
+    values.nodes === undefined ? nodesOf(seed) : Number(values.nodes),
+  );
   const { violation, at } = await simulate(schedule, (node, line) => {
     if (!values.quiet) console.log(`${node} ${line}`);
   });
@@ -33,36 +39,32 @@ async function one(seed: number): Promise<number> {
 }
 
 async function many(): Promise<number> {
-  const startedAt = performance.now();
-  const until = startedAt + Number(values.minutes) * 60_000;
   const from = Number(values.from);
-  let failed = 0;
-  let done = 0;
-  for (let seed = from; seed < from + Number(values.seeds) && performance.now() < until; seed++) {
-    const schedule = scheduleOf(seed, nodesOf(seed));
-    const { violation, at } = await simulate(schedule);
-    done += 1;
-    if (violation === null) continue;
-    failed += 1;
-    console.log(
-      `seed ${seed} (${schedule.nodes} nodes) at ${(at / 1_000).toFixed(1)} s: ${violation.message.slice(0, 400)}`,
-    );
-    if (values.keepgoing) continue;
-    if (values.noshrink) break;
-    print(await shrink(schedule, violation.rule));
-    break;
-  }
-  const seconds = (performance.now() - startedAt) / 1_000;
-  console.log(
-    `${done} schedules in ${seconds.toFixed(1)} s (${(done / seconds).toFixed(1)}/s), ${failed} failed`,
+  const shard: Shard = {
+    from,
+    to: from + Number(values.seeds),
+    step: 1,
+    minutes: Number(values.minutes),
+    nodes: values.nodes === undefined ? null : Number(values.nodes),
+    keepGoing: values.keepgoing,
+  };
+  const few = Number(values.seeds) < FEW_SEEDS;
+  const workers = Number(values.workers ?? (few ? 1 : availableParallelism()));
+  const startedAt = performance.now();
+  const tally = await soak(shard, workers, ({ seed, nodes, says }) =>
+    console.log(`seed ${seed} (${nodes} nodes): ${says}`),
   );
-  return failed === 0 ? 0 : 1;
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const [first] = tally.failures;
+  if (first !== undefined && !values.keepgoing && !values.noshrink) await smaller(first);
+  console.log(summary(tally, shard, seconds, workers));
+  return first === undefined ? 0 : 1;
 }
 
-function print(schedule: Schedule): void {
-  console.log(`shrunk to ${schedule.steps.length} steps; as a test:\n`);
-  console.log(`  test("seed ${schedule.seed}: …", () => holds(${JSON.stringify(schedule)}));\n`);
+async function smaller({ seed, nodes, rule }: Failure): Promise<void> {
+  const schedule: Schedule = await shrink(scheduleOf(seed, nodes), rule);
+  console.log(`shrunk to ${schedule.steps.length} steps; as a test for regressions.test.ts:\n`);
+  console.log(`test("seed ${seed}: …", () => holds(${JSON.stringify(schedule)}));\n`);
 }
 
 process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed));
-process.exit();

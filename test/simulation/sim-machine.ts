@@ -4,16 +4,8 @@ import { ConfigError, InvariantError, UnavailableError, invariant } from "../../
 import type { Supervise, Supervised } from "../../src/runtime/supervisor.ts";
 import type { PromiseFacts } from "../../recipes/mysql/core/observation.ts";
 import type { Disk, Maker, NewData, Peers, Plan } from "../../recipes/mysql/machine.ts";
-import {
-  copyOf,
-  goodWeather,
-  newData,
-  SimServer,
-  tear,
-  type Data,
-  type DiskWeather,
-  type Surroundings,
-} from "./sim-server.ts";
+import { copyOf, goodWeather, newData, tear, type Data, type DiskWeather } from "./sim-data.ts";
+import { SimServer, type Surroundings } from "./sim-server.ts";
 import type { Life, MachineTime } from "./world.ts";
 
 const NOTHING: PromiseFacts = { epoch: 0, ver: 0, seenEpoch: 0 };

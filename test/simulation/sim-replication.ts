@@ -3,7 +3,8 @@
 // CHANGE with both threads stopped deletes what was received (S14); a dump thread outlives a silent host; an
 // acknowledgement says "synced to the relay log", which survives a crash.
 import { Gtids } from "./gtids.ts";
-import type { SimServer, Trx } from "./sim-server.ts";
+import type { Trx } from "./sim-data.ts";
+import type { SimServer } from "./sim-server.ts";
 
 const RETRY_MS = 1_000;
 /** replica_net_timeout. */

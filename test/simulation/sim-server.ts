@@ -3,84 +3,10 @@
 // Traps on purpose: the binlog's tail without acknowledgement is committed by crash recovery (S1); an orderly shutdown
 // and semi-sync OFF tell waiting clients OK (S5, S6); a KILL does not end a wait (S7); a closing SET waits for waiters
 // (S8); acknowledgements are positions, of whoever is connected (S25); a waiting CREATE USER refuses all logins (S22).
-import { Gtids } from "./gtids.ts";
 import type { Network } from "./network.ts";
+import type { Data, DiskWeather, Trx } from "./sim-data.ts";
 import { Receiver, type Stream } from "./sim-replication.ts";
 import { Life, type World } from "./world.ts";
-
-export type Trx = {
-  readonly uuid: string;
-  readonly n: number;
-  readonly kind: "data" | "beat" | "marker" | "account" | "errant";
-  /** data: the client's number of it; account: the server_id. */
-  readonly what: number;
-  readonly at: number;
-  /** A large one: so long to apply on a replica, and a quarter of that to send; 0: an ordinary one. */
-  readonly heavyMs: number;
-};
-
-/** What is on disk. */
-export type Data = {
-  readonly uuid: string;
-  readonly serverId: number;
-  readonly clusterId: string;
-  readonly binlog: Trx[];
-  /** In the binlog and not in the engine yet: recovery commits them. */
-  readonly tail: Set<Trx>;
-  readonly executed: Gtids;
-  readonly purged: Gtids;
-  relay: Trx[];
-  /** How many of them are on the disk for good: only these are acknowledged, and applied. */
-  synced: number;
-  applied: number;
-  retrieved: Gtids;
-  /** By server_id: locked? */
-  readonly accounts: Map<number, boolean>;
-  source: { host: string; port: number; serverId: number } | null;
-  lastOwn: number;
-};
-
-export function newData(of: { uuid: string; serverId: number; clusterId: string }): Data {
-  return {
-    ...of,
-    binlog: [],
-    tail: new Set(),
-    executed: new Gtids(),
-    purged: new Gtids(),
-    relay: [],
-    synced: 0,
-    applied: 0,
-    retrieved: new Gtids(),
-    accounts: new Map(),
-    source: null,
-    lastOwn: 0,
-  };
-}
-
-/** A power cut: what was written and not synced is gone. Returns that. */
-export function tear(data: Data): readonly Trx[] {
-  const torn = data.relay.splice(data.synced);
-  if (torn.length > 0) {
-    data.retrieved = new Gtids();
-    for (const { uuid, n } of data.relay) data.retrieved.add(uuid, n);
-  }
-  return torn;
-}
-
-/** As a snapshot of the volume has it. */
-export function copyOf(data: Data): Data {
-  return {
-    ...data,
-    binlog: [...data.binlog],
-    tail: new Set(data.tail),
-    executed: data.executed.copy(),
-    purged: data.purged.copy(),
-    relay: [...data.relay],
-    retrieved: data.retrieved.copy(),
-    accounts: new Map(data.accounts),
-    source: data.source === null ? null : { ...data.source },
-  };
-}
 
 /** What somebody connected here asks to be committed. */
 type Wish = {
@@ -107,35 +33,11 @@ export type Witness = {
   discarded(server: SimServer, received: readonly Trx[]): void;
 };
 
-export function goodWeather(): DiskWeather {
-  return {
-    slowMs: 0,
-    full: false,
-    applyMs: 0,
-    applierBroken: false,
-    stopMs: 0,
-    killInCommit: null,
-  };
-}
-
 export type Surroundings = {
   readonly world: World;
   readonly net: Network;
   readonly witness: Witness;
   readonly serverAt: (host: string) => SimServer | null;
-};
-
-/** The machine's disk as it is now. */
-export type DiskWeather = {
-  slowMs: number;
-  full: boolean;
-  applyMs: number;
-  /** The applier stops with an error at the next transaction. */
-  applierBroken: boolean;
-  /** STOP REPLICA IO_THREAD takes up to so much longer. */
-  stopMs: number;
-  /** The next commit that waits for an acknowledgement ends the process, within this many ms; null: not. */
-  killInCommit: number | null;
 };
 
 const BEAT_ROWS = 16;

@@ -65,5 +65,5 @@ export type ConsulDay =
   | "denied";
 
 export type DataStep = { readonly at: number; readonly node: Who } & OfData;
-export type NodeStep = ({ readonly at: number; readonly node: Who } & OfNode) | DataStep;
-export type Step = NodeStep | ({ readonly at: number } & OfAll);
+export type NodeStep = { readonly at: number; readonly node: Who } & OfNode;
+export type Step = NodeStep | DataStep | ({ readonly at: number } & OfAll);
