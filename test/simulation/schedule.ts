@@ -220,7 +220,10 @@ export function scheduleOf(seed: number, nodes: number): Schedule {
     nodes,
     durability: durabilityOf(random, nodes),
     tags: tagsOf(random, names),
-    steps: [...bursts, ...told].toSorted((a, b) => a.at - b.at),
+    // A story may end after the faults' time: then its end is cut off.
+    steps: [...bursts, ...told]
+      .filter((step) => step.at <= FAULTS_UNTIL_MS)
+      .toSorted((a, b) => a.at - b.at),
   };
 }
 

@@ -157,15 +157,137 @@ const sleepers: Story = (random, at, nodes) =>
     ms: soon(random, 1_000, 14_000),
   }));
 
-const STORIES: readonly Story[] = [
-  lonelyAck,
-  aloneAndBack,
-  tailComesBack,
-  handOver,
-  doubt,
-  sleepers,
+/** One after the other, the primary at any time: what an upgrade does. */
+const rollingRestart: Story = (random, at, nodes) => {
+  const apart = soon(random, 3_000, 15_000);
+  const how = random.pick(["stop-node", "kill-node"] as const);
+  return nodes.map((node, n): Step => ({ at: at + n * apart, do: how, node, ms: apart / 2 }));
+};
+
+/** Consul cannot write for a while, and the primary fails in it or right behind it. */
+const leaderless: Story = (random, at, nodes) => {
+  const ms = random.chance(0.3) ? 60_000 : soon(random, 3_000, 20_000);
+  return [
+    { at, do: "consul", how: random.pick(["leaderless", "down", "denied", "failing"]), ms },
+    {
+      at: at + soon(random, 0, ms + 1_500),
+      do: random.pick(["kill-mysqld", "kill-node", "pause-node"]),
+      node: random.chance(0.8) ? "primary" : random.pick(nodes),
+      ms: soon(random, 500, 9_000),
+    },
+    ...(random.chance(0.5)
+      ? [{ at: at + soon(random, 0, ms), do: "isolate", node: "primary", ms: ms / 2 } as const]
+      : []),
+  ];
+};
+
+/** Replicas that receive and are not heard: what they hold may be more than what was acknowledged. */
+const unheard: Story = (random, at, nodes) => {
+  const ms = soon(random, 1_500, 9_000);
+  return [
+    ...nodes.map((node): Step => ({
+      at: at + soon(random, 0, 300),
+      do: "cut",
+      node,
+      from: "primary",
+      way: random.chance(0.8) ? "from-it" : "to-it",
+      ms,
+    })),
+    {
+      at: at + soon(random, 300, ms),
+      do: random.pick(["kill-node", "kill-mysqld", "power-loss"]),
+      node: random.chance(0.7) ? "primary" : random.pick(nodes),
+      ms: soon(random, 300, 9_000),
+    },
+  ];
+};
+
+/** The power goes while a slow disk still writes what came last. */
+const powerCut: Story = (random, at, nodes) => {
+  const [x, y] = two(random, nodes);
+  return [
+    { at, do: "disk-slow", node: x, ms: 9_000 },
+    { at, do: "disk-slow", node: y, ms: 9_000 },
+    { at: at + soon(random, 500, 4_000), do: "power-loss", node: x, ms: soon(random, 300, 9_000) },
+    {
+      at: at + soon(random, 500, 6_000),
+      do: random.pick(["power-loss", "kill-node"]),
+      node: random.pick(["primary", y]),
+      ms: soon(random, 300, 9_000),
+    },
+  ];
+};
+
+/** An old copy of a disk comes back after the cluster has elected without it. */
+const oldDisk: Story = (random, at, nodes) => {
+  const ms = soon(random, 8_000, 16_000);
+  return [
+    { at, do: "old-volume", node: random.pick([...nodes, "primary"]), ms },
+    { at: at + soon(random, 500, ms - 4_000), do: "kill-mysqld", node: "primary" },
+    { at: at + ms + soon(random, 0, 3_000), do: "kill-mysqld", node: "primary" },
+  ];
+};
+
+/** What was received takes long to apply, or is not applied, when the primary goes. */
+const backlog: Story = (random, at, nodes) => [
+  { at, do: "long-transaction", ms: soon(random, 2_000, 12_000) },
+  ...nodes.map((node): Step => ({
+    at: at + soon(random, 0, 1_000),
+    do: random.pick(["applier-slow", "applier-error", "receiver-slow-to-stop"]),
+    node,
+    ms: soon(random, 2_000, 15_000),
+  })),
+  {
+    at: at + soon(random, 300, 4_000),
+    do: random.pick(["kill-mysqld", "kill-node", "power-loss"]),
+    node: "primary",
+    ms: soon(random, 300, 9_000),
+  },
+];
+
+/** A person writes on a replica, and somebody fails before it is found. */
+const meddler: Story = (random, at, nodes) => [
+  { at, do: "errant", node: random.pick(nodes) },
+  {
+    at: at + soon(random, 0, 4_000),
+    do: random.pick(["kill-mysqld", "kill-node", "stop-node"]),
+    node: random.chance(0.6) ? "primary" : random.pick(nodes),
+    ms: soon(random, 1_000, 9_000),
+  },
+];
+
+/** Consul loses everything, or goes back, while the cluster lives; the old primary may have slept. */
+const forgetful: Story = (random, at) => {
+  const ms = soon(random, 8_000, 20_000);
+  const away = soon(random, 1_000, ms);
+  return [
+    { at, do: "restore-consul", to: random.pick(["snapshot", "nothing"]), ms },
+    { at: at + away, do: "kill-node", node: "primary", ms: soon(random, 500, ms) },
+    ...(random.chance(0.5)
+      ? [{ at: at + ms + soon(random), do: "kill-mysqld", node: "primary" } as const]
+      : []),
+  ];
+};
+
+const STORIES: readonly (readonly [story: Story, weight: number])[] = [
+  [lonelyAck, 3],
+  [aloneAndBack, 3],
+  [tailComesBack, 3],
+  [handOver, 3],
+  [doubt, 3],
+  [sleepers, 3],
+  [rollingRestart, 2],
+  [leaderless, 2],
+  [unheard, 3],
+  [powerCut, 2],
+  [oldDisk, 2],
+  [backlog, 2],
+  [meddler, 1],
+  [forgetful, 0.5],
 ];
 
 export function storyOf(random: Random, at: number, nodes: readonly Who[]): readonly Step[] {
-  return random.pick(STORIES)(random, at, nodes);
+  let left = random.next() * STORIES.reduce((sum, [, weight]) => sum + weight, 0);
+  for (const [story, weight] of STORIES) if ((left -= weight) <= 0) return story(random, at, nodes);
+  return sleepers(random, at, nodes);
 }
