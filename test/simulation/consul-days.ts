@@ -50,10 +50,10 @@ export function loseSessions({ world, consul: it }: Cluster): void {
 export function restoreConsul(cluster: Cluster, to: "snapshot" | "nothing", ms: number): void {
   const { consul: it, judge, world } = cluster;
   it.snapshot();
-  const { state } = judge;
+  const { newestOpened } = judge;
   world.after(ms, null, () => {
-    // Within one epoch it is not always noticed: the runbook is pause, restore, adopt (§7).
-    if (to === "snapshot" && judge.state?.epoch === state?.epoch) return;
+    // Within one opened epoch it is not always noticed: the runbook is pause, restore, adopt (§7).
+    if (to === "snapshot" && judge.newestOpened === newestOpened) return;
     judge.consulLied = true;
     judge.excuse = "Consul was restored: it waits for a person";
     it.restore(to === "snapshot" ? "snapshot" : "empty");

@@ -31,6 +31,8 @@ export function switchover(cluster: Cluster, to: string | null): void {
 export function stopCluster(cluster: Cluster, ms: number): void {
   const { world } = cluster;
   ask(cluster, "stop-cluster", "stop-cluster", null);
+  // Whoever ends now is not started again at once.
+  for (const node of cluster.nodes) node.wanted = false;
   world.after(ms, null, () => {
     if (cluster.nodes.some((node) => !node.runs)) world.saw("cluster stopped");
     unwish(cluster, KEYS.intent("stop-cluster"));
