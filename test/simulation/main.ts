@@ -51,11 +51,13 @@ async function many(): Promise<number> {
   const few = Number(values.seeds) < FEW_SEEDS;
   const workers = Number(values.workers ?? (few ? 1 : availableParallelism()));
   const startedAt = performance.now();
-  const tally = await soak(shard, workers, ({ seed, nodes, says }) =>
-    console.log(`seed ${seed} (${nodes} nodes): ${says}`),
-  );
+  const heard: Failure[] = [];
+  const tally = await soak(shard, workers, (failure) => {
+    heard.push(failure);
+    console.log(`seed ${failure.seed} (${failure.nodes} nodes): ${failure.says}`);
+  });
   const seconds = (performance.now() - startedAt) / 1_000;
-  const [first] = tally.failures;
+  const [first] = heard;
   if (first !== undefined && !values.keepgoing && !values.noshrink) await smaller(first);
   console.log(summary(tally, shard, seconds, workers));
   return first === undefined ? 0 : 1;

@@ -142,7 +142,8 @@ export async function soak(
     onFailure(failure);
     if (shard.keepGoing) return;
     over = true;
-    for (const child of children) if (child.connected) child.send(ENOUGH);
+    // Who cannot hear it has ended already, and its exit says how.
+    for (const child of children) if (child.connected) child.send(ENOUGH, () => {});
   };
   const children = Array.from({ length: workers }, (_, at) => {
     const own: Shard = { ...shard, from: shard.from + at * shard.step, step: shard.step * workers };
@@ -204,7 +205,9 @@ async function work(shard: Shard): Promise<void> {
     onFailure: (failure) => say({ failure }),
     enough: () => over,
   });
-  process.send?.({ tally } satisfies Message, () => process.disconnect());
+  process.send?.({ tally } satisfies Message, () => {
+    if (process.connected) process.disconnect();
+  });
 }
 
 if (process.argv[1] === import.meta.filename && process.send !== undefined)
