@@ -221,12 +221,19 @@ function settled(memory: Memory, consul: ConsulFacts, server: ServerFacts | null
 /** Everything that matters wakes the loop; a look at mysqld on a quiet node costs 3 ms of a core. */
 const QUIET_MS = 1_500;
 
+/** Nobody has taken the lock for so long: they wait for a node or a person, and whatever comes wakes the loop. */
+const FREE_FOR_LONG_MS = 15_000;
+
+function freeForLong({ now, leaderFreeSince }: Observation): boolean {
+  return leaderFreeSince !== null && now - leaderFreeSince > FREE_FOR_LONG_MS;
+}
+
 /** How long the loop may sleep: short where time itself changes the decision. */
 export function idleMs(o: Observation): number {
   const { consul } = o;
   if (o.me.stopping) return 50;
   if (!consul.loaded || o.datadir.kind !== "ready" || o.server === null) return 200;
-  if (consul.leader?.session == null) return 25;
+  if (consul.leader?.session == null) return freeForLong(o) ? 200 : 25;
   if (o.candidateSince !== null) return 20;
   if (o.primacy !== null && o.primacy.stage !== "open") return 50;
   if (o.change !== null) return 100;
