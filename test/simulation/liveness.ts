@@ -19,6 +19,14 @@ function silence({ nodes, judge }: Cluster): string | null {
   return `${judge.excuse}, and nobody says so: ${says}`;
 }
 
+/** Why no write is acknowledged although everything healed long ago; null: writes are, or need not be. */
+export function noPrimary({ judge, world, clients, nodes }: Cluster): string | null {
+  if (judge.excuse !== null || judge.wroteOutside) return null;
+  const ms = Math.round(world.now - clients.lastOkAt);
+  if (ms <= WRITES_WITHIN_MS) return null;
+  return `no write for ${ms} ms: ${nodes.map((n) => `${n.name}: ${n.says}`).join("; ")}`;
+}
+
 /** Why the cluster is not at rest; null: it is. */
 export function unrest(
   cluster: Cluster,

@@ -6,7 +6,7 @@ import { KEYS } from "./cluster.ts";
 import { Violation } from "./judge.ts";
 import type { Say } from "./node.ts";
 import { END_AT_MS, HEAL_AT_MS, type Schedule } from "./schedule.ts";
-import { unrest } from "./liveness.ts";
+import { noPrimary, unrest } from "./liveness.ts";
 
 export type Outcome = {
   readonly violation: Violation | null;
@@ -16,6 +16,8 @@ export type Outcome = {
 
 /** The last stretch, in which nothing but routine may happen. */
 const REST_MS = 15_000;
+/** A marker that nobody acknowledged is given up after 30 s; an election and a restart come on top. */
+const PRIMARY_WITHIN_MS = 45_000;
 const LOAD = { writers: 4, thinkMs: 900, readEveryMs: 700 };
 
 export async function simulate(schedule: Schedule, say: Say | null = null): Promise<Outcome> {
@@ -44,6 +46,9 @@ export async function simulate(schedule: Schedule, say: Say | null = null): Prom
     unwish(cluster, KEYS.intent("stop-cluster"));
     unwish(cluster, KEYS.pause);
     cluster.heal();
+    await world.run(HEAL_AT_MS + PRIMARY_WITHIN_MS);
+    const none = noPrimary(cluster);
+    if (none !== null) judge.broken("liveness", none);
     await world.run(END_AT_MS - REST_MS);
     const before = cluster.nodes.map((n) => n.ticks);
     await world.run(END_AT_MS);
