@@ -38,6 +38,9 @@ export type Memory = {
   candidateSince: number | null;
   progress: { readonly executed: string; readonly at: number } | null;
   gaveUp: Observation["gaveUp"];
+  /** The last time that this node, as primary of that epoch, was shown that no newer one was open (§3). */
+  proof: { readonly epoch: number; readonly at: number } | null;
+  provenFor: number | null;
   passedOver: string | null;
   fetching: Observation["fetching"];
   /** This node's last election, for its audit record. */
@@ -100,6 +103,8 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     candidateSince: null,
     progress: null,
     gaveUp: null,
+    proof: null,
+    provenFor: null,
     passedOver: null,
     fetching: null,
     trail: null,

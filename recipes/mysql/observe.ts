@@ -4,7 +4,7 @@ import type { Clock } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
 import { shouldAskLiveness } from "./core/detection.ts";
 import type { ConsulFacts, Observation, ServerFacts } from "./core/observation.ts";
-import { FRESH_MS } from "./core/policy.ts";
+import { FRESH_MS, type Policy } from "./core/policy.ts";
 import { isCandidate } from "./core/state.ts";
 import type { Handle } from "./handle.ts";
 import type { Disk } from "./machine.ts";
@@ -96,7 +96,6 @@ function assemble(
   now: { readonly now: number; readonly server: ServerFacts | null; readonly consul: ConsulFacts },
 ): Observation {
   const { config, memory, node, handle, registry } = parts;
-  const { durability } = config;
   return {
     ...now,
     me: {
@@ -113,15 +112,7 @@ function assemble(
       amnesiac: memory.amnesiac ?? true,
       promisedHigh: memory.promisedHigh,
     },
-    policy: {
-      acks: durability.acks,
-      voters: durability.voters,
-      minAcks: durability.minAcks,
-      dropVoterAfterMs: durability.dropVoterAfter,
-      aloneAfterMs: durability.aloneAfter,
-      backOffAfter: durability.backOffAfter,
-      rejoin: config.rejoin,
-    },
+    policy: policyOf(config),
     markerUuid: markerUuidOf(now.consul.initialize ?? memory.datadir.clusterId),
     datadir: memory.datadir,
     fresh: memory.fresh,
@@ -137,6 +128,7 @@ function assemble(
     candidateSince: memory.candidateSince,
     progressAt: memory.progress?.at ?? null,
     gaveUp: memory.gaveUp,
+    provenFor: memory.provenFor,
     passedOver: memory.passedOver,
     fetching: memory.fetching,
     audit: memory.audited?.audit ?? null,
@@ -149,6 +141,20 @@ function assemble(
     absentSince: memory.absentSince,
     headBefore: headBefore(memory, now.now),
     leaderFreeSince: registry.leaderFreeSince(),
+  };
+}
+
+function policyOf({ durability, rejoin }: MysqlConfig): Policy {
+  const { acks, voters, minAcks, dropVoterAfter, aloneAfter, backOffAfter } = durability;
+  const dropVoterAfterMs = dropVoterAfter;
+  return {
+    acks,
+    voters,
+    minAcks,
+    dropVoterAfterMs,
+    aloneAfterMs: aloneAfter,
+    backOffAfter,
+    rejoin,
   };
 }
 

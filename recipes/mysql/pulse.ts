@@ -85,6 +85,7 @@ async function heartbeat({ memory, handle, clock, wake }: Parts): Promise<void> 
     await mysqld.heartbeat(primacy.epoch);
     if (!same()) return;
     memory.heartbeat = { ackedStart: now, waitingSince: null, probeFailures: 0 };
+    memory.proof = { epoch: primacy.epoch, at: now };
     if (memory.change !== null || clock.now() - waiting > 2 * HEARTBEAT_EVERY_MS) wake();
   } catch {
     // Not acknowledged, or mysqld is gone: `waitingSince` says since when, and the rules judge that.

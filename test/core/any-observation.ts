@@ -2,16 +2,8 @@
 // be seen together is seen together. Whatever `decide` promises, it promises for these.
 import fc from "fast-check";
 import type { Observation, Peer, Role } from "../../recipes/mysql/core/observation.ts";
-import {
-  EPOCH,
-  gtids,
-  MARKER,
-  NOW,
-  situation,
-  uuid,
-  type Name,
-  type Situation,
-} from "./situation.ts";
+import { gtids, MARKER, NOW, situation, uuid, type Name } from "./situation.ts";
+import { STORIES } from "./stories.ts";
 
 const NAMES: readonly Name[] = ["a", "b", "c", "d"];
 const START = situation().observation;
@@ -59,6 +51,7 @@ const leader = fc.record({
       reason: fc.constant("why"),
       prefer: maybeUuid,
       closed: fc.boolean(),
+      proven: fc.boolean(),
     }),
   ),
 });
@@ -269,6 +262,7 @@ const anyFacts: fc.Arbitrary<Observation> = fc
     leaderFreeSince: maybeAgo,
     sawPrimary: fc.boolean(),
     gaveUp: fc.option(fc.record({ at: ago, times: fc.nat(9) }), { nil: null }),
+    provenFor: fc.option(epoch, { nil: null }),
     passedOver: maybeUuid,
     fetching: fc.option(
       fc.record({
@@ -295,76 +289,6 @@ const anyFacts: fc.Arbitrary<Observation> = fc
     // Generators know strings where the type knows words; each of them is one of the words.
     return mixed as Observation;
   });
-
-const three = situation().withVoters("a", "b", "c");
-const two = situation().withVoters("a", "b");
-const outside = situation().withVoters("b", "c");
-const blocked = { ackedStart: NOW - 20_000, waitingSince: NOW - 19_000, probeFailures: 0 };
-const errant = { primary: uuid("b"), gtids: "x", why: "more than the primary" };
-const founder = situation().withoutDatadir().beforeTheFounding();
-
-/** One of each kind, so that every rule is met. */
-const STORIES: readonly Situation[] = [
-  three.asPrimary(),
-  three.asPrimary().absent("c", 60_000),
-  three.asPrimary().absent("b", 20_000).absent("c", 20_000).and({ heartbeat: blocked }),
-  three.asPrimary().intent("switchover"),
-  three.asPrimary().intent("join", { uuid: uuid("d"), serverId: 4 }),
-  three.asPrimary().lockFree(),
-  three.asPrimary().consulAway().and({ heartbeat: blocked }),
-  three.asPrimary().state({ phase: "promoting" }),
-  three.asPrimary().changing("remove", { voters: [uuid("a"), uuid("b")] }),
-  three.asPrimary().changing("add", { stage: "sent" }),
-  two.asPrimary().acks(0).asPrimary().connected("b"),
-  two.asPrimary().connected("b", "c"),
-  two
-    .asPrimary()
-    .changing("acks-up", { acks: 1, since: NOW - 6_000 })
-    .acks(0)
-    .and({ heartbeat: blocked }),
-  situation().withVoters("a").asPrimary(),
-  three.asPrimary("published"),
-  three.asPrimary("marking"),
-  three.asPrimary("marked"),
-  three.asPrimary("drained").and({ switchover: { id: "wish-1", to: uuid("b") } }),
-  three
-    .asPrimary("drained")
-    .and({ switchover: { id: null, to: uuid("b") } })
-    .lockFree(9_000),
-  three.asPrimary().stopping(),
-  three.asPrimary().serverDown(),
-  three.asReplicaOf("b"),
-  three.asReplicaOf("b").and({ following: null }),
-  three.asReplicaOf("b").semiSync({ replicaEnabled: false }),
-  three
-    .asReplicaOf("b")
-    .source({ io: "Connecting" })
-    .sight({ agentDeadSince: NOW - 900, refused: true }),
-  three
-    .asReplicaOf("b")
-    .sight({ agentDeadSince: NOW - 900, refused: true })
-    .consul({ lost: [uuid("a"), uuid("c")].map((id) => ({ uuid: id, forMs: 900 })) })
-    .peer("c", { seesPrimary: false }),
-  three.asReplicaOf("b").askedToPromise(EPOCH + 1),
-  three.asReplicaOf("b").serverDown(),
-  three.asReplicaOf("b").stopping(),
-  three.afterLosing("b"),
-  three.epoch(6).asCandidate("b"),
-  three.epoch(6).asCandidate("b").promisedBy("c"),
-  three.epoch(6).asCandidate("b").promisedBy("b"),
-  three
-    .lockHeldBy("a")
-    .consul({ session: "session-new" })
-    .state({ primary: uuid("a") }),
-  outside.asReplicaOf("b"),
-  outside.asReplicaOf("b").source({ io: "Connecting", ioErrno: 3118 }),
-  outside.asReplicaOf("b").and({ errant }),
-  outside.withoutDatadir(),
-  founder,
-  founder.consul({ leader: { index: 1, session: "session-a", value: null } }),
-  founder.datadir({ kind: "ready", bootstrap: "77777777-0000-4000-8000-000000007777" }),
-  three.serverDown().datadir({ bootstrap: "77777777-0000-4000-8000-000000007777" }),
-];
 
 /** Takes each field of `from` where the dice say so. */
 function mixed<T extends object>(into: T, from: T, dice: ReadonlySet<string>, prefix: string): T {

@@ -80,6 +80,15 @@ describe("the quorum", () => {
     expect(judged(enough, 0).kind).toBe("chosen");
   });
 
+  test("which counts at once where it released the lock right after a proof that no newer one was open", () => {
+    const s = election(["a", "b", "c", "d", "e"]).acks(1).promisedBy("b");
+    const { epoch } = stateOf(s);
+    expect(judged(s.and({ provenFor: epoch }), 0).kind).toBe("chosen");
+    expect(judged(s.and({ provenFor: epoch - 1 }), 0).kind).toBe("wait");
+    const newer = s.and({ provenFor: epoch }).peer("d", { joined: 9, ageMs: 0 });
+    expect(judged(newer, 0).kind).toBe("refuse");
+  });
+
   test("does not count the last primary among the others", () => {
     // a alone with k = 0 of two voters: two others would be needed, and b is not one of them.
     const s = election(["a", "b"], "a").acks(0);

@@ -241,6 +241,7 @@ function telling(o: Observation) {
               reason: "told by the test",
               prefer: release.prefer === undefined ? null : uuid(release.prefer),
               closed: release.closed ?? false,
+              proven: false,
             };
       return telling({ ...o, leaderFreeSince: NOW - forMs }).consul({
         leader: { index: STATE_INDEX - 1, session: null, value },

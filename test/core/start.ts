@@ -212,6 +212,7 @@ export const START: Observation = {
   leaderFreeSince: null,
   sawPrimary: true,
   gaveUp: null,
+  provenFor: null,
   passedOver: null,
   fetching: null,
   audit: null,

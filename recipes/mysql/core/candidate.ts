@@ -141,7 +141,7 @@ export function judge(o: Observation, state: State, forMs: number): Verdict {
   }
   if (others.length < need) {
     // A Consul that was restored names an older one: its promise alone would do, and knows nothing of what came after it.
-    if (forMs < OWN_PROMISE_WAIT_MS)
+    if (forMs < OWN_PROMISE_WAIT_MS && o.provenFor !== state.epoch)
       return { kind: "wait", why: "only the last primary promised: looking for a newer epoch" };
     const newer = joinedNewer(o, Math.max(...promises.map((p) => p.joined)));
     if (newer !== null) return { kind: "refuse", why: newer };

@@ -276,6 +276,8 @@ export type Observation = {
   readonly sawPrimary: boolean;
   /** When the last election of ours was given up, and how many in a row. */
   readonly gaveUp: { readonly at: number; readonly times: number } | null;
+  /** The epoch whose election began from a release of the primary before that was proven; null: none. */
+  readonly provenFor: number | null;
   /** uuid that this node released an election to, since a primary was last open: it did not take it. */
   readonly passedOver: string | null;
   /** As candidate that does not hold T: the holder it copies the rest from, and those that could not give it (§4 step 5). */

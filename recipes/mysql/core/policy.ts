@@ -31,6 +31,8 @@ export const PROMISES_WITHIN_MS = 10_000;
 export const COLD_START_WAIT_MS = 3_000;
 /** §4 step 4: where only the last primary promised, every node that runs has written its record (every 2 s) by then. */
 export const OWN_PROMISE_WAIT_MS = 3_000;
+/** §4 step 4: a release that came this soon after a proof that no newer primary was open carries it on. */
+export const PROVEN_WITHIN_MS = 5_000;
 /** §4 step 5: others leave the lock to the preferred node for this long. */
 export const PREFERRED_HEAD_START_MS = 2_000;
 /** §4 step 9: a marker that nobody acknowledges within this is not waited for any longer. */

@@ -40,6 +40,11 @@ export type LeaderValue =
       readonly prefer: string | null;
       /** True where the holder itself closed before it released: the veto does not apply (§3). */
       readonly closed: boolean;
+      /**
+       * True where the primary of `epoch` had an acknowledged heartbeat, or drained, a moment before: no newer one was open
+       * then (§3), so its own promise need not be doubted (§4 step 4).
+       */
+      readonly proven: boolean;
     };
 
 /** Key `promises/<e>/<uuid>` (§4 step 3 e). */

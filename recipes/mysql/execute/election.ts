@@ -2,7 +2,7 @@
 // in the transaction that writes it, or by a consistent read right before.
 import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
-import { DISK_FULL_BELOW, MARKER_WITHIN_MS } from "../core/policy.ts";
+import { DISK_FULL_BELOW, MARKER_WITHIN_MS, PROVEN_WITHIN_MS } from "../core/policy.ts";
 import type { LeaderValue, PromiseRecord, State } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
 import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
@@ -63,11 +63,19 @@ export async function releaseLock(
     reason: left.why,
     prefer: left.prefer,
     closed: left.closed,
+    proven: isProven(hands, epoch),
   };
   const session = sessionOf(hands);
   await commitNoted(hands, [
     { do: "unlock", key: keys.leader, value: JSON.stringify(value), session },
   ]);
+}
+
+/** Shown to this primary a moment ago; or to the one before, whose election this candidate passes on. */
+function isProven({ memory, clock }: Hands, epoch: number): boolean {
+  const { proof, provenFor } = memory;
+  if (provenFor === epoch) return true;
+  return proof !== null && proof.epoch === epoch && clock.now() - proof.at <= PROVEN_WITHIN_MS;
 }
 
 /** Which incarnation of mysqld was armed for which epoch: publish refuses any other (I8). */
@@ -91,6 +99,9 @@ export const election = {
     const { keys, lease } = hands;
     const next = raised(from);
     beginTrail(hands, next.epoch);
+    const left = hands.registry.facts().leader?.value;
+    const proven = left?.held === false && left.proven && left.epoch === from.epoch;
+    hands.memory.provenFor = proven ? next.epoch : null;
     const value = leaderValue(hands, next.epoch);
     const done = await commitNoted(hands, [
       { do: "lock", key: keys.leader, value, session: sessionOf(hands) },

@@ -44,6 +44,8 @@ export const intents = {
     const drained = await mysqldOf(hands).drain(DRAIN_MS);
     if (memory.primacy?.incarnation !== primacy.incarnation) return;
     if (drained) {
+      // Nothing waits: every commit was acknowledged.
+      memory.proof = { epoch: primacy.epoch, at: clock.now() };
       memory.primacy = { ...primacy, stage: "drained", since: clock.now() };
       memory.switchover = { id: intent, to };
       return;
