@@ -5,6 +5,32 @@ import type { DatadirFacts, PromiseFacts } from "./core/observation.ts";
 /** Identity of a datadir in the making. */
 export type Plan = { readonly uuid: string; readonly serverId: number };
 
+/** Why a datadir is given up, for people who look at it later. */
+export type Story = {
+  readonly why: string;
+  /** Wall clock, ISO 8601. */
+  readonly at: string;
+  readonly node: string;
+  readonly uuid: string;
+  readonly epoch: number;
+  /** Name of the primary then. */
+  readonly primary: string;
+  /** What that primary holds: everything else in this datadir is errant. */
+  readonly held: string;
+  /** What the running server had beyond that; null: it could not be asked. */
+  readonly errant: string | null;
+};
+
+/** The transactions that others lack, extracted. */
+export type Evidence = {
+  /** Where they are; null: there are none, or they could not be extracted. */
+  readonly place: string | null;
+  readonly gtids: string;
+  /** All of it lies there, or there is nothing. If not, the datadir is never deleted automatically. */
+  readonly complete: boolean;
+  readonly problems: readonly string[];
+};
+
 /** What lies beside and in the datadir. Every write is durable when it returns. */
 export interface Disk {
   read(): Promise<{

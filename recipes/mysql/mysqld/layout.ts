@@ -1,7 +1,8 @@
 // Where things are below a node's directory. Nothing here touches the disk.
 //   data/       the datadir: complete whenever it exists
 //   data.half*  made by a run that did not finish: never used, deleted by the next one
-//   aside/      datadirs that were set aside, the newest two
+//   aside/      datadirs that were set aside, the newest few (config keepAside)
+//   errant/     transactions of theirs that the primary lacked, extracted: deleted by people only
 //   my.cnf, mysqld.log, mysqld.pid, mysqld.sock; node.json, bootstrap, promise.json (datadir.ts)
 import { join } from "node:path";
 
@@ -9,6 +10,7 @@ export type Layout = {
   readonly dir: string;
   readonly data: string;
   readonly aside: string;
+  readonly errant: string;
   readonly myCnf: string;
   readonly errorLog: string;
   readonly pidFile: string;
@@ -29,6 +31,7 @@ export function layout(dir: string): Layout {
     dir,
     data: join(dir, "data"),
     aside: join(dir, "aside"),
+    errant: join(dir, "errant"),
     myCnf: join(dir, "my.cnf"),
     errorLog: join(dir, "mysqld.log"),
     pidFile: join(dir, "mysqld.pid"),
@@ -37,4 +40,9 @@ export function layout(dir: string): Layout {
     bootstrap: join(dir, "bootstrap"),
     promise: join(dir, "promise.json"),
   };
+}
+
+/** Of a datadir that is set aside, and of its evidence: names sort by time. `at`: ISO 8601. */
+export function asideName(at: string, uuid: string): string {
+  return `${at.replaceAll(/[:.]/g, "-")}-${uuid}`;
 }
