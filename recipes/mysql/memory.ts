@@ -62,6 +62,7 @@ export type Memory = {
   quickExits: number;
   /** Highest state.ver at which the semi-sync flag was last set (§7). */
   flagVer: number;
+  droppedAt: number | null;
   /** When the last drain began, our clock: for telling people how long writes stood still. */
   drainedAt: number | null;
 };
@@ -121,6 +122,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     restartAt: 0,
     quickExits: 0,
     flagVer: 0,
+    droppedAt: null,
     drainedAt: null,
   };
 }

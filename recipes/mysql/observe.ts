@@ -31,6 +31,8 @@ const PAUSE_MS = 5_000;
 const BLOCKED_MS = 1_500;
 /** Records are read every 5 s while all is well: a healthy one never looks older than that and its own interval. */
 const SILENT_MS = 12_000;
+/** Nobody waits for an old account to go. */
+const CLAIMS_EVERY_MS = 60_000;
 /** Records that were not read themselves say nothing of silence. */
 const RECORDS_READ_MS = 6_000;
 
@@ -42,6 +44,7 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   const server = await handle.look();
   const peersMaxAge = peersWanted(memory, registry.facts(), server);
   if (peersMaxAge !== null) await registry.refreshPeers(peersMaxAge);
+  if (memory.primacy?.stage === "open") await registry.refreshClaims(CLAIMS_EVERY_MS);
   await checkAmnesia(parts);
   await lookAtDisk(parts);
   remember(parts, server, clock.now());
@@ -140,6 +143,7 @@ function assemble(
     job: memory.job,
     absentSince: memory.absentSince,
     headBefore: headBefore(memory, now.now),
+    droppedAt: memory.droppedAt,
     leaderFreeSince: registry.leaderFreeSince(),
   };
 }

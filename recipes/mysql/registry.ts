@@ -61,6 +61,7 @@ export class Registry implements AsyncDisposable {
   #promisesWatch: { readonly epoch: number; readonly end: AbortController } | null = null;
   #peers = new Map<string, Known>();
   #peersAt: number | null = null;
+  #claims: { readonly at: number; readonly ids: readonly number[] } | null = null;
   #error: string | null = null;
   readonly #rereading = new Set<"leader" | "state">();
 
@@ -277,6 +278,19 @@ export class Registry implements AsyncDisposable {
     }
   }
 
+  /** Reads the claimed server_ids when the last read is older than `maxAgeMs`. A failure leaves what was read before. */
+  async refreshClaims(maxAgeMs: number): Promise<void> {
+    const { clock, kv, keys } = this.#parts;
+    const at = clock.now();
+    if (this.#claims !== null && at - this.#claims.at < maxAgeMs) return;
+    try {
+      const ids = (await kv.list(keys.serverIds)).map((entry) => Number(leaf(entry)));
+      this.#claims = { at, ids };
+    } catch (error) {
+      this.#error = messageOf(error);
+    }
+  }
+
   leaderFreeSince(): number | null {
     return this.#loaded.has("leader") ? this.#leaderFreeSince : null;
   }
@@ -315,6 +329,7 @@ export class Registry implements AsyncDisposable {
       })),
       peersAgeMs: this.#peersAt === null ? null : now - this.#peersAt,
       intents: this.#intents,
+      claims: this.#claims?.ids ?? null,
       paused: this.#paused,
     };
   }

@@ -130,6 +130,7 @@ const consul = fc.record({
   peers: fc.uniqueArray(peer, { selector: (p) => p.uuid, maxLength: 4 }),
   peersAgeMs: fc.constant(100),
   intents: fc.array(intent, { maxLength: 2 }),
+  claims: fc.option(fc.subarray([1, 2, 3, 4, 5]), { nil: null }),
   paused: fc.boolean(),
 });
 
@@ -259,6 +260,7 @@ const anyFacts: fc.Arbitrary<Observation> = fc
       fc.record({ primary: anyUuid, gtids: fc.constant("x"), why: fc.constant("y") }),
       { nil: null },
     ),
+    droppedAt: maybeAgo,
     leaderFreeSince: maybeAgo,
     sawPrimary: fc.boolean(),
     gaveUp: fc.option(fc.record({ at: ago, times: fc.nat(9) }), { nil: null }),

@@ -266,6 +266,16 @@ describe("data", () => {
     });
   });
 
+  test("accounts are dropped only of nobody, by an open primary that is acknowledged", () => {
+    each(["drop-account"], ({ serverId }, o) => {
+      expect(o.primacy?.stage).toBe("open");
+      expect(o.consul.claims).not.toBeNull();
+      expect(o.consul.claims).not.toContain(serverId);
+      expect(o.server?.semiSync.clients).toBeGreaterThanOrEqual(stateOf(o)?.acks ?? 99);
+      expect(o.change).toBeNull();
+    });
+  });
+
   test("is discarded only where its cluster was never founded", () => {
     each(["discard-bootstrap"], (_, o) => {
       expect(o.datadir.bootstrap).not.toBeNull();

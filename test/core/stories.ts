@@ -65,6 +65,10 @@ export const STORIES: readonly Situation[] = [
   outside.asReplicaOf("b").source({ io: "Connecting", ioErrno: 3118 }),
   outside.asReplicaOf("b").and({ errant }),
   outside.withoutDatadir(),
+  three
+    .asPrimary()
+    .consul({ claims: [1, 2] })
+    .server({ accounts: [{ serverId: 9, locked: true }] }),
   founder,
   founder.consul({ leader: { index: 1, session: "session-a", value: null } }),
   founder.datadir({ kind: "ready", bootstrap: "77777777-0000-4000-8000-000000007777" }),

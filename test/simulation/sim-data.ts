@@ -4,8 +4,8 @@ import { Gtids } from "./gtids.ts";
 export type Trx = {
   readonly uuid: string;
   readonly n: number;
-  readonly kind: "data" | "beat" | "marker" | "account" | "errant";
-  /** data: the client's number of it; account: the server_id. */
+  readonly kind: "data" | "beat" | "marker" | "account" | "no-account" | "errant";
+  /** data: the client's number of it; account, no-account: the server_id. */
   readonly what: number;
   readonly at: number;
   /** A large one: so long to apply on a replica, and a quarter of that to send; 0: an ordinary one. */

@@ -57,6 +57,11 @@ export function simMysqld(server: SimServer, agent: Life): Mysqld {
         await login(to, use);
         await write(to, use, "account", serverId);
       }),
+    dropAccount: (serverId) =>
+      to.use(STOP_MS, async (use) => {
+        await login(to, use);
+        await write(to, use, "no-account", serverId);
+      }),
     mark: (uuid, epoch, limitMs) => to.use(limitMs, (use) => mark(to, use, uuid, epoch)),
     open: () => to.use(LIMIT_MS, (use) => to.sql(use, () => server.setOpen())),
     heartbeat: () => to.use(3_000, (use) => write(to, use, "beat", 0)),
@@ -296,7 +301,7 @@ export async function login(to: Connection, use: Use): Promise<void> {
 async function write(
   to: Connection,
   use: Use,
-  kind: "beat" | "account",
+  kind: "beat" | "account" | "no-account",
   what: number,
 ): Promise<void> {
   await to.wait<void>(use, (done, fail) =>

@@ -119,7 +119,7 @@ export class SimServer {
 
   /** A waiting CREATE USER holds the lock that every login needs (S22). */
   get aclLocked(): boolean {
-    return this.waiters.some((w) => w.trx.kind === "account");
+    return this.waiters.some((w) => w.trx.kind === "account" || w.trx.kind === "no-account");
   }
 
   /** Null: come in. */
@@ -218,6 +218,7 @@ export class SimServer {
     const { data } = this;
     data.executed.add(trx.uuid, trx.n);
     if (trx.uuid === data.uuid && trx.n > data.lastOwn) data.lastOwn = trx.n;
+    if (trx.kind === "no-account") data.accounts.delete(trx.what);
     if (trx.kind === "account" && !data.accounts.has(trx.what)) data.accounts.set(trx.what, false);
   }
 

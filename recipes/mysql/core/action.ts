@@ -124,6 +124,8 @@ export type Action =
             readonly index: number;
           }
         | { readonly do: "kick"; readonly uuids: readonly string[] }
+        /** Of a server_id that no datadir claims any more. */
+        | { readonly do: "drop-account"; readonly serverId: number }
         // intents
         | { readonly do: "drain"; readonly intent: string | null; readonly to: string }
         | {

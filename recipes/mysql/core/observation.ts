@@ -126,6 +126,8 @@ export type ConsulFacts = {
   readonly peers: readonly Peer[];
   readonly peersAgeMs: number | null;
   readonly intents: readonly Intent[];
+  /** server_ids that a datadir has claimed, read by the primary once a minute; null: not read. */
+  readonly claims: readonly number[] | null;
   readonly paused: boolean;
 };
 
@@ -270,6 +272,8 @@ export type Observation = {
     readonly gtids: string;
     readonly why: string;
   } | null;
+  /** When this primary last dropped the account of a replica that is gone, our clock. */
+  readonly droppedAt: number | null;
   /** Since when nobody holds `leader`, our clock; null while it is held or was never read. */
   readonly leaderFreeSince: number | null;
   /** Whether this agent has, in its life, seen an open primary: a lost one is then a fault, not a cold start (§4 step 4). */

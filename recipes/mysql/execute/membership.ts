@@ -87,6 +87,15 @@ export const membership = {
     if (done.ok || (await landed(hands, next, action.index))) await learn(hands, action);
   },
 
+  "drop-account": async (hands, { serverId, why }) => {
+    const { kv, keys, memory, clock } = hands;
+    memory.droppedAt = clock.now();
+    // Claimed since, by a datadir in the making: it will ask for exactly this account.
+    if ((await kv.get(keys.serverId(serverId), { consistent: true })) !== null) return;
+    await mysqldOf(hands).dropAccount(serverId);
+    hands.announce("account-dropped", why);
+  },
+
   kick: async (hands, { uuids }) => {
     const mysqld = mysqldOf(hands);
     const { dumpThreads } = await mysqld.observe();

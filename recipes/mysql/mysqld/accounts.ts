@@ -69,6 +69,12 @@ export async function createAccount(lines: Lines, serverId: number): Promise<voi
   await sql.rows(`GRANT REPLICATION SLAVE ON *.* TO ${name}`, ACKNOWLEDGED_MS);
 }
 
+/** Replicated: only under createAccount's condition. */
+export async function dropAccount(lines: Lines, serverId: number): Promise<void> {
+  await using sql = await lines.fresh(LIMIT_MS);
+  await sql.rows(`DROP USER IF EXISTS '${account(serverId)}'@'%'`, ACKNOWLEDGED_MS);
+}
+
 async function setLock(
   sql: Sql,
   serverIds: readonly number[],

@@ -57,6 +57,8 @@ export interface Mysqld extends AsyncDisposable {
   uncut(serverId: number): Promise<void>;
   /** Creates the account of a new node with the cluster's replication password (replicated; only while clients ≥ k: S22). */
   createAccount(serverId: number): Promise<void>;
+  /** Drops the account of a server_id that nobody has any more (replicated, like createAccount: S22). */
+  dropAccount(serverId: number): Promise<void>;
   /** Inserts the marker under its fixed GTID; returns when k acknowledged it (or at once for k = 0). Limit in ms. */
   mark(markerUuid: string, epoch: number, limitMs: number): Promise<void>;
   /** Step 10: enables events disabled on the replica side, then read_only=OFF. */

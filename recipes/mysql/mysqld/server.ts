@@ -1,6 +1,6 @@
 // The real mysqld behind the port (port.ts): its verbs over our standing connections. Nothing is decided here.
 import { connect, type Sql } from "./connection.ts";
-import { createAccount, cut, setAccounts, uncut } from "./accounts.ts";
+import { createAccount, cut, dropAccount, setAccounts, uncut } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { drain, killAllClients, softFence, undrain } from "./fence.ts";
 import { standingLine, type Lines } from "./lines.ts";
@@ -59,6 +59,7 @@ function verbs(lines: Lines): Mysqld {
     cut: (serverId, uuid) => cut(lines, serverId, uuid),
     uncut: (serverId) => uncut(lines, serverId),
     createAccount: (serverId) => createAccount(lines, serverId),
+    dropAccount: (serverId) => dropAccount(lines, serverId),
     mark: (uuid, epoch, limitMs) => mark(lines, { uuid, epoch }, limitMs),
     open: () => open(lines),
     audit: () => audit(lines),
