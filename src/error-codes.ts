@@ -66,6 +66,10 @@ const table = {
       "The file system of the node's data has less than 64 MiB left; a commit that finds no room waits.",
     hint: "make room, or grow the volume; with room on another voter's disk that one takes over",
   },
+  AP_DISK_SPACE: {
+    means: "There is no room for a copy of the data, and no old datadir that may go.",
+    hint: "make room on the node's file system; what is in its `aside/` and `errant/` is yours to move away",
+  },
   AP_EXPLAIN_UNKNOWN: {
     means: "There is no such error code.",
     hint: "`autopilot explain` without a code lists them all",

@@ -55,6 +55,8 @@ export const mysqlSchema = z
       .prefault({}),
     /** A node whose data cannot follow: set aside and provisioned anew, or held for a person. */
     rejoin: z.enum(["rebuild", "hold"]).default("rebuild"),
+    /** Datadirs set aside that a node keeps, the newest; older ones go as far as their evidence is extracted. */
+    keepAside: z.int().min(1).max(100).default(3),
     tags: z
       .strictObject({
         noFailover: z.boolean().default(false),

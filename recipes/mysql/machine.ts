@@ -1,5 +1,6 @@
 // What a node does to its own machine and says to others besides Consul: its disk, the making of datadirs and servers,
 // the questions to other nodes. Small interfaces, so that whole clusters run in memory with the same executors.
+import type { RoomFacts } from "./core/aside.ts";
 import type { DatadirFacts, PromiseFacts } from "./core/observation.ts";
 
 /** Identity of a datadir in the making. */
@@ -47,8 +48,17 @@ export interface Disk {
   writeBootstrap(clusterId: string | null): Promise<void>;
   /** Bytes that the file system of the datadir still has for us; null: it does not say. */
   free(): Promise<number | null>;
-  /** Keeps the datadir as evidence and makes room for a new one. Returns where it is; null: there was none. */
-  setAside(why: string): Promise<string | null>;
+  /** Extracts what the primary lacks from the datadir of a stopped server. Errors: the signal's reason. */
+  extract(story: Story, signal: AbortSignal): Promise<Evidence>;
+  /**
+   * Moves the datadir out of the way, with a note. Returns where it is; null: there was none. Without evidence it holds
+   * nothing of anybody.
+   */
+  setAside(why: string, at: string, evidence: Evidence | null): Promise<string | null>;
+  /** Datadirs set aside, and the space for a new one. */
+  room(): Promise<RoomFacts>;
+  /** Deletes datadirs that were set aside; one whose evidence is not complete, or the newest, never. */
+  removeAside(names: readonly string[]): Promise<void>;
 }
 
 export type NewData = Plan & { readonly clusterId: string; readonly signal: AbortSignal };

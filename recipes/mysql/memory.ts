@@ -62,6 +62,8 @@ export type Memory = {
   quickExits: number;
   /** Highest state.ver at which the semi-sync flag was last set (§7). */
   flagVer: number;
+  position: Observation["position"];
+  copyBytes: number | null;
   droppedAt: number | null;
   /** When the last drain began, our clock: for telling people how long writes stood still. */
   drainedAt: number | null;
@@ -122,6 +124,8 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     restartAt: 0,
     quickExits: 0,
     flagVer: 0,
+    position: null,
+    copyBytes: null,
     droppedAt: null,
     drainedAt: null,
   };

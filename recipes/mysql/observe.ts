@@ -5,6 +5,7 @@ import type { MysqlConfig } from "./config.ts";
 import { shouldAskLiveness } from "./core/detection.ts";
 import type { ConsulFacts, Observation, ServerFacts } from "./core/observation.ts";
 import { FRESH_MS, type Policy } from "./core/policy.ts";
+import { positionOf } from "./core/rebuild.ts";
 import { isCandidate } from "./core/state.ts";
 import type { Handle } from "./handle.ts";
 import type { Disk } from "./machine.ts";
@@ -51,7 +52,9 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   const now = clock.now();
   const facts = registry.facts();
   const consul = memory.doubtful ? { ...facts, goodUntil: 0, reachable: false } : facts;
-  const seen = assemble(parts, { now, server, consul });
+  pinPosition(memory, consul);
+  const room = await roomWanted(parts, now);
+  const seen = assemble(parts, { now, server, consul, room });
   memory.candidateSince = isCandidate(seen) ? (memory.candidateSince ?? now) : null;
   if (memory.candidateSince === null) memory.progress = null;
   else if (server !== null && memory.progress?.executed !== server.executed)
@@ -96,7 +99,7 @@ async function lookAtDisk({ memory, disk, clock }: ObserveParts): Promise<void> 
 
 function assemble(
   parts: ObserveParts,
-  now: { readonly now: number; readonly server: ServerFacts | null; readonly consul: ConsulFacts },
+  now: Pick<Observation, "now" | "server" | "consul" | "room">,
 ): Observation {
   const { config, memory, node, handle, registry } = parts;
   return {
@@ -143,23 +146,46 @@ function assemble(
     job: memory.job,
     absentSince: memory.absentSince,
     headBefore: headBefore(memory, now.now),
+    position: memory.position,
+    room: now.room,
+    copyBytes: memory.copyBytes,
     droppedAt: memory.droppedAt,
     leaderFreeSince: registry.leaderFreeSince(),
   };
 }
 
-function policyOf({ durability, rejoin }: MysqlConfig): Policy {
-  const { acks, voters, minAcks, dropVoterAfter, aloneAfter, backOffAfter } = durability;
-  const dropVoterAfterMs = dropVoterAfter;
+function policyOf({ durability, rejoin, keepAside }: MysqlConfig): Policy {
   return {
-    acks,
-    voters,
-    minAcks,
-    dropVoterAfterMs,
-    aloneAfterMs: aloneAfter,
-    backOffAfter,
+    acks: durability.acks,
+    voters: durability.voters,
+    minAcks: durability.minAcks,
+    dropVoterAfterMs: durability.dropVoterAfter,
+    aloneAfterMs: durability.aloneAfter,
+    backOffAfter: durability.backOffAfter,
     rejoin,
+    keepAside,
   };
+}
+
+/** Free space, and what stands in its way: asked just before a datadir is made. */
+async function roomWanted({ memory, disk }: ObserveParts, now: number) {
+  const { job } = memory;
+  const waits = job !== null && (job.running || now < job.retryAt);
+  if (memory.datadir.kind === "ready" || waits) return null;
+  return await disk.room().catch(() => null); // Making a datadir there will say why.
+}
+
+/** §7: held on to while this node wants to give up its data, so that others can reach it. */
+function pinPosition(memory: Memory, consul: ConsulFacts): void {
+  const { uuid } = memory;
+  const ordered = consul.intents.some((i) => i.verb === "rebuild" && i.uuid === uuid);
+  const state = consul.state?.value;
+  const markerUuid = markerUuidOf(memory.datadir.clusterId);
+  const wanted = state !== undefined && (memory.errant !== null || ordered || memory.job !== null);
+  const { peers } = consul;
+  memory.position = wanted
+    ? positionOf(state, { peers, markerUuid, position: memory.position })
+    : null;
 }
 
 function headBefore(memory: Memory, now: number): string {
@@ -211,7 +237,8 @@ function peersWanted(
   if (memory.datadir.kind !== "ready") return 500;
   if (state === undefined) return null;
   if (consul.leader?.session == null) return 300;
-  if (memory.stopping || consul.intents.length > 0) return 200;
+  if (memory.stopping || consul.intents.some((i) => i.outcome === null)) return 200;
+  if (memory.errant !== null) return 500;
   if (memory.primacy !== null) return settled(memory, consul, server) ? 5_000 : 500;
   if (state.primary !== memory.uuid && memory.following === null) return 500;
   return memory.sight.receiverDownSince === null && memory.sight.agentDeadSince === null

@@ -7,15 +7,16 @@ import { hostPort } from "../../src/index.ts";
 import type { NodeIdentity, Supervise, Supervised, Tool } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Address, Disk, Maker, NewData, Peers, Plan } from "./machine.ts";
+import { removeAside, roomOf, setAside } from "./mysqld/aside.ts";
 import {
   readDatadir,
   removeBootstrap,
   removeHalf,
-  setAside,
   textOf,
   writeBootstrap,
 } from "./mysqld/datadir.ts";
 import { removeDurable, writeDurable } from "./mysqld/durable.ts";
+import { keepEvidence, type EvidenceParts } from "./mysqld/evidence.ts";
 import { initialize } from "./mysqld/initialize.ts";
 import { layout } from "./mysqld/layout.ts";
 import { myCnf, toolPaths } from "./mysqld/my-cnf.ts";
@@ -27,7 +28,8 @@ import type { Secrets } from "./mysqld/secrets.ts";
 const TCP_TIMEOUT_MS = 300;
 const LIVENESS_TIMEOUT_MS = 500;
 
-export function realDisk(dir: string): Disk {
+export function realDisk(parts: EvidenceParts): Disk {
+  const { dir } = parts;
   const planFile = join(dir, "plan.json");
   const plan = async (): Promise<Plan | null> => {
     const text = await textOf(planFile);
@@ -45,7 +47,10 @@ export function realDisk(dir: string): Disk {
     writeBootstrap: async (clusterId) =>
       clusterId === null ? removeBootstrap(dir) : writeBootstrap(dir, clusterId),
     free: () => freeBytes(dir),
-    setAside: (why) => setAside(dir, why),
+    extract: (story, signal) => keepEvidence(parts, story, signal),
+    setAside: (why, at, evidence) => setAside(dir, why, at, evidence),
+    room: () => roomOf(dir),
+    removeAside: (names) => removeAside(dir, names),
   };
 }
 

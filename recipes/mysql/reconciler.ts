@@ -54,7 +54,7 @@ export async function startReconciler(
   return assemble({
     ...context,
     connect: () => openMysqld(target),
-    disk: realDisk(node.dir),
+    disk: realDisk({ dir: node.dir, tool, spawn: context.supervise, log }),
     maker: (process) =>
       realMaker({ config, node, tool, secrets, spawn: context.supervise, process }),
     peers: realPeers(secrets),

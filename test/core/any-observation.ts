@@ -100,7 +100,7 @@ const promise = fc.record({
 
 const intent = fc.record({
   id: fc.constantFrom("wish-1", "wish-2", "stop-cluster"),
-  verb: fc.constantFrom("switchover", "stop-cluster", "join"),
+  verb: fc.constantFrom("switchover", "stop-cluster", "join", "rebuild"),
   to: fc.option(name, { nil: null }),
   uuid: maybeUuid,
   serverId: fc.option(fc.integer({ min: 1, max: 4 }), { nil: null }),
@@ -240,7 +240,7 @@ const anyFacts: fc.Arbitrary<Observation> = fc
     absentSince: fc.dictionary(anyUuid, ago, { maxKeys: 3 }),
     headBefore: fc.oneof(fc.constant(""), set),
     following: fc.option(
-      fc.record({ epoch, primary: anyUuid, semiSync: fc.boolean(), since: ago }),
+      fc.record({ epoch, primary: anyUuid, semiSync: fc.boolean(), since: ago, known: set }),
       { nil: null },
     ),
     heartbeat: fc.record({
@@ -260,6 +260,19 @@ const anyFacts: fc.Arbitrary<Observation> = fc
       fc.record({ primary: anyUuid, gtids: fc.constant("x"), why: fc.constant("y") }),
       { nil: null },
     ),
+    position: fc.option(fc.record({ epoch, executed: set }), { nil: null }),
+    room: fc.option(
+      fc.record({
+        aside: fc.array(
+          fc.record({ name: fc.constantFrom("1", "2"), bytes: fc.nat(9), extracted: fc.boolean() }),
+          { maxLength: 4 },
+        ),
+        freeBytes: fc.nat(20),
+        lastBytes: fc.option(fc.nat(20), { nil: null }),
+      }),
+      { nil: null },
+    ),
+    copyBytes: fc.option(fc.nat(20), { nil: null }),
     droppedAt: maybeAgo,
     leaderFreeSince: maybeAgo,
     sawPrimary: fc.boolean(),

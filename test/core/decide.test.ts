@@ -55,7 +55,7 @@ describe("precedence", () => {
     expect(does(older(replica.and({ following: null })))).toEqual(["hold"]);
     expect(does(older(primary.absent("c", 60_000)))).toEqual(["hold"]);
     const errant = { primary: uuid("b"), gtids: "", why: "more than the primary" };
-    const out = situation().withVoters("b", "c").asReplicaOf("b").and({ errant });
+    const out = situation().withVoters("b", "c").asReplicaOf("b").and({ errant }).knowing();
     expect(does(out)).toEqual(["set-aside"]);
     expect(does(older(out))).toEqual(["hold"]);
   });

@@ -6,6 +6,7 @@ import { HEARTBEAT_LOST_MS, LOST_AGREED_MS } from "../../recipes/mysql/core/poli
 import {
   deeds,
   EPOCH,
+  gtids,
   NOW,
   says,
   situation,
@@ -226,11 +227,22 @@ describe("a replica in good order", () => {
     expect(deeds(follows(wrote))).toEqual(["follow"]);
     const { following } = replica.observation;
     if (following === null) throw new Error("a replica follows");
-    const known = { ...following, own: wrote.observation.server?.executed.split(",")[1] ?? "" };
+    const known = { ...following, known: wrote.observation.server?.executed ?? "" };
     expect(deeds(follows(wrote.and({ following: known })))).toEqual(["hold"]);
     expect(deeds(follows(wrote.and({ following: { ...following, since: NOW - 1_999 } })))).toEqual([
       "hold",
     ]);
+  });
+
+  test("also where he wrote under a uuid that was never a primary's, or under the primary's own", () => {
+    expect(deeds(follows(replica.holding("b:1-100 x:7 m:1-5")))).toEqual(["follow"]);
+    expect(deeds(follows(replica.holding("b:1-100:200 m:1-5")))).toEqual(["follow"]);
+    expect(deeds(follows(replica.holding("b:1-100 m:1-5:77")))).toEqual(["follow"]);
+  });
+
+  test("not for what came through the receiver: the primary's own, markers, older primaries'", () => {
+    const came = replica.holding("b:1-120 c:1-9 x:7 m:1-6", "b:101-120 c:1-9 x:7 m:6");
+    expect(deeds(follows(came))).toEqual(["hold"]);
   });
 
   test("does not do so in a hot loop", () => {
@@ -251,7 +263,11 @@ describe("data that cannot follow", () => {
     .withVoters("a", "b", "c")
     .asReplicaOf("b")
     .and({ errant, following: null });
-  const out = situation().withVoters("b", "c").asReplicaOf("b").and({ errant, following: null });
+  const out = situation()
+    .withVoters("b", "c")
+    .asReplicaOf("b")
+    .and({ errant, following: null })
+    .knowing();
 
   test("of a voter is never set aside: it waits to be removed from V", () => {
     expect(deeds(follows(voter))).toEqual(["hold"]);
@@ -262,12 +278,31 @@ describe("data that cannot follow", () => {
     expect(deeds(follows(out))).toEqual(["set-aside"]);
   });
 
-  test("is kept while the primary has not opened: its marker is not committed yet", () => {
-    expect(deeds(follows(out.state({ phase: "promoting" })))).toEqual(["hold"]);
+  test("is kept while the primary's marker is not committed, and while k other voters lack its position", () => {
+    expect(deeds(follows(out.peer("b", { executed: gtids("b:1-100 m:1-4") })))).toEqual(["hold"]);
+    const behind = out.peer("c", { executed: gtids("b:1-99 m:1-5") });
+    expect(says(follows(behind))).toContain("0 of 1 other voters hold the primary's position");
+  });
+
+  test("is not set aside again in a hot loop where that failed", () => {
+    const job = {
+      name: "set-aside",
+      running: false,
+      says: "disk",
+      failure: "disk",
+      failures: 1,
+      retryAt: NOW + 1,
+    } as const;
+    expect(says(follows(out.and({ job })))).toContain("setting aside failed: disk");
+    expect(deeds(follows(out.and({ job: { ...job, retryAt: NOW } })))).toEqual(["set-aside"]);
   });
 
   test("is kept for a person where the configuration says so", () => {
-    expect(deeds(follows(out.policy({ rejoin: "hold" })))).toEqual(["hold"]);
+    const held = out.policy({ rejoin: "hold" });
+    expect(deeds(follows(held))).toEqual(["hold"]);
+    expect(deeds(held.intent("rebuild", { to: "a", uuid: uuid("a") }).decides())).toEqual([
+      "set-aside",
+    ]);
   });
 
   test("is judged anew under another primary", () => {

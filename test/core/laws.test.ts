@@ -4,12 +4,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Action } from "../../recipes/mysql/core/action.ts";
 import { decide } from "../../recipes/mysql/core/decide.ts";
-import { contains, gtidSet } from "../../recipes/mysql/core/gtid.ts";
+import { contains, gtidSet, type GtidSet } from "../../recipes/mysql/core/gtid.ts";
 import type { Observation } from "../../recipes/mysql/core/observation.ts";
 import { FRESH_MS } from "../../recipes/mysql/core/policy.ts";
 import { recordOf, roleOf, sentence } from "../../recipes/mysql/core/report.ts";
 import { anyObservation } from "./any-observation.ts";
-import { NOW, says } from "./situation.ts";
+import { MARKER, NOW, says } from "./situation.ts";
 
 /** One sample for all laws: making it is what takes the time. LAWS_SEED=… repeats a failure. */
 const SEED = Number(process.env["LAWS_SEED"] ?? Date.now() % 2 ** 31);
@@ -251,18 +251,30 @@ describe("membership (§7)", () => {
 
 describe("data", () => {
   test("is set aside only by a node outside V, under an open primary", () => {
-    each(["set-aside"], (_, o) => {
+    each(["set-aside"], ({ intent }, o) => {
       expect(votes(o)).toBe(false);
-      expect(stateOf(o)?.phase).toBe("open");
-      expect(o.policy.rejoin).toBe("rebuild");
       expect(o.primacy).toBeNull();
+      const ordered = o.consul.intents.some((i) => i.id === intent && i.uuid === o.me.uuid);
+      expect(ordered || (o.errant !== null && o.policy.rejoin === "rebuild")).toBe(true);
+      const { epoch = 0, primary = null, voters = [], acks = 99 } = stateOf(o) ?? {};
+      const held = (uuid: string | null): GtidSet => {
+        const peer = o.consul.peers.find((p) => p.uuid === uuid);
+        return gtidSet(`${peer?.executed ?? ""},${peer?.retrieved ?? ""}`);
+      };
+      expect(contains(held(primary), gtidSet(`${MARKER}:${epoch}`))).toBe(true);
+      const others = voters.filter((v) => v !== primary);
+      const position = gtidSet(o.position?.executed ?? "");
+      const holders = others.filter((v) => contains(held(v), position)).length;
+      if (others.length > 0) expect(holders).toBeGreaterThanOrEqual(acks);
     });
   });
 
-  test("is made only where there is none, and copied only under an open primary", () => {
-    each(["initialize", "provision"], (_, o) => {
-      expect(["absent", "half"]).toContain(o.datadir.kind);
-      expect(o.process.running).toBe(false);
+  test("set aside is removed only as far as it is extracted, and never the newest", () => {
+    each(["remove-aside"], ({ names }, o) => {
+      const aside = o.room?.aside ?? [];
+      expect(names.length).toBeGreaterThan(0);
+      for (const name of names)
+        expect(aside.slice(0, -1).some((one) => one.name === name && one.extracted)).toBe(true);
     });
   });
 
@@ -273,6 +285,13 @@ describe("data", () => {
       expect(o.consul.claims).not.toContain(serverId);
       expect(o.server?.semiSync.clients).toBeGreaterThanOrEqual(stateOf(o)?.acks ?? 99);
       expect(o.change).toBeNull();
+    });
+  });
+
+  test("is made only where there is none, and copied only under an open primary", () => {
+    each(["initialize", "provision"], (_, o) => {
+      expect(["absent", "half"]).toContain(o.datadir.kind);
+      expect(o.process.running).toBe(false);
     });
   });
 

@@ -65,7 +65,15 @@ describe("a voter is removed", () => {
 
   test("at once where its data cannot follow and it is not connected", () => {
     expect(does(three.absent("c", 10).peer("c", { needsRebuild: true }))).toEqual(["cut"]);
-    expect(step(three.peer("c", { needsRebuild: true }))).toEqual([]);
+    expect(step(three.peer("c", { needsRebuild: true, errant: "x" }))).toEqual([]);
+  });
+
+  test("that an operator wants rebuilt, although it acknowledges; only where the rest can carry on", () => {
+    const ordered = three.peer("c", { needsRebuild: true });
+    expect(the("cut", step(ordered))).toMatchObject({ uuid: uuid("c"), acks: 1 });
+    expect(step(ordered.absent("b", 10))).toEqual([]);
+    const two = situation().withVoters("a", "b").asPrimary();
+    expect(step(two.peer("b", { needsRebuild: true }))).toEqual([]);
   });
 
   test("where it cannot prove what it acknowledged, so that it may be added anew", () => {

@@ -131,7 +131,13 @@ function telling(o: Observation) {
       const semiSync = voters.includes(uuid("a"));
       return telling({
         ...o,
-        following: { epoch, primary: uuid(primary), semiSync, since: NOW - 60_000, own: "" },
+        following: {
+          epoch,
+          primary: uuid(primary),
+          semiSync,
+          since: NOW - 60_000,
+          known: o.server?.executed ?? "",
+        },
         sight: { ...o.sight, lastTransactionAt: NOW - 200 },
       })
         .state({ phase: "open", primary: uuid(primary) })
@@ -218,6 +224,9 @@ function telling(o: Observation) {
         absentSince: { ...o.absentSince, [uuid(name)]: NOW - forMs },
       }).connected(...left.map((d) => nameOf(d.uuid)));
     },
+    /** The primary's position as `a` read it first while it wants to give up its data. */
+    knowing: (position = HEAD) =>
+      and({ position: { epoch: state().epoch, executed: gtids(position) } }),
     /** What `a` has executed, and what it has only received. */
     holding: (executed: string, retrieved = "") =>
       server({ executed: gtids(executed), retrieved: gtids(retrieved) }),

@@ -1,11 +1,12 @@
-// Named situations, one for each part of the decision: what random facts are mixed into.
-import { EPOCH, NOW, situation, uuid, type Situation } from "./situation.ts";
+// One situation of each kind, so that every rule of `decide` is met; random observations begin with one of these.
+import { EPOCH, gtids, HEAD, NOW, situation, uuid, type Situation } from "./situation.ts";
 
 const three = situation().withVoters("a", "b", "c");
 const two = situation().withVoters("a", "b");
 const outside = situation().withVoters("b", "c");
 const blocked = { ackedStart: NOW - 20_000, waitingSince: NOW - 19_000, probeFailures: 0 };
 const errant = { primary: uuid("b"), gtids: "x", why: "more than the primary" };
+const position = { epoch: EPOCH, executed: gtids(HEAD) };
 const founder = situation().withoutDatadir().beforeTheFounding();
 
 /** One of each kind, so that every rule is met. */
@@ -63,12 +64,25 @@ export const STORIES: readonly Situation[] = [
     .state({ primary: uuid("a") }),
   outside.asReplicaOf("b"),
   outside.asReplicaOf("b").source({ io: "Connecting", ioErrno: 3118 }),
-  outside.asReplicaOf("b").and({ errant }),
-  outside.withoutDatadir(),
+  outside.asReplicaOf("b").and({ errant, position }),
+  outside
+    .asReplicaOf("b")
+    .and({ position })
+    .intent("rebuild", { to: "a", uuid: uuid("a") }),
+  three.asReplicaOf("b").intent("rebuild", { to: "a", uuid: uuid("a") }),
+  three.asReplicaOf("b").intent("rebuild", { to: "a", uuid: uuid("d") }),
   three
     .asPrimary()
     .consul({ claims: [1, 2] })
     .server({ accounts: [{ serverId: 9, locked: true }] }),
+  outside.withoutDatadir(),
+  outside.withoutDatadir().and({
+    room: {
+      aside: ["1", "2"].map((name) => ({ name, bytes: 10, extracted: true })),
+      freeBytes: 10,
+      lastBytes: 15,
+    },
+  }),
   founder,
   founder.consul({ leader: { index: 1, session: "session-a", value: null } }),
   founder.datadir({ kind: "ready", bootstrap: "77777777-0000-4000-8000-000000007777" }),

@@ -3,11 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { removeAside, roomOf, setAside } from "../../recipes/mysql/mysqld/aside.ts";
 import {
   readDatadir,
   removeBootstrap,
   removeHalf,
-  setAside,
   writeAutoCnf,
   writeBootstrap,
   writeNode,
@@ -73,7 +73,9 @@ describe("a node's directory", () => {
     expect(await readDatadir(dir)).toMatchObject({ kind: "foreign" });
     await rm(layout(dir).node);
     expect(await readDatadir(dir)).toMatchObject({ kind: "foreign" });
-    await expect(setAside(dir, "test")).rejects.toMatchObject({ code: "AP_DATADIR_FOREIGN" });
+    await expect(setAside(dir, "test", "2026-01-01", null)).rejects.toMatchObject({
+      code: "AP_DATADIR_FOREIGN",
+    });
     expect(await readdir(layout(dir).data)).toContain("ibdata1");
   });
 
@@ -111,22 +113,52 @@ describe("a node's directory", () => {
 });
 
 describe("setAside", () => {
-  test("moves the datadir away with a note, and keeps the newest two", async () => {
-    const places: (string | null)[] = [];
-    for (const n of [1, 2, 3]) {
-      await makeDatadir(`${n}${UUID.slice(1)}`);
-      places.push(await setAside(dir, `errant ${n}`, new Date(Date.UTC(2026, 0, n))));
-      expect(await readDatadir(dir)).toMatchObject({ kind: "absent" });
-    }
-    const kept = (await readdir(layout(dir).aside)).toSorted();
-    expect(kept).toEqual(places.slice(1).map((place) => place?.split("/").at(-1)));
-    const note = await readFile(join(places[2] ?? "", "why.json"), "utf8");
-    expect(JSON.parse(note)).toMatchObject({ why: "errant 3", uuid: `3${UUID.slice(1)}` });
-    expect(await readdir(join(places[2] ?? "", "data"))).toContain("ibdata1");
+  const at = (day: number): string => new Date(Date.UTC(2026, 0, day)).toISOString();
+  const nothing = { place: null, gtids: "", complete: true, problems: [] };
+
+  test("moves the datadir away with a note of why, of its size and of its evidence", async () => {
+    await makeDatadir(UUID);
+    await writeFile(join(layout(dir).data, "binlog.000001"), "x".repeat(50));
+    const evidence = { ...nothing, place: "/errant/here", gtids: `${UUID}:7` };
+    const place = await setAside(dir, "errant", at(1), evidence);
+    expect(await readDatadir(dir)).toMatchObject({ kind: "absent" });
+    expect(await readdir(join(place ?? "", "data"))).toContain("ibdata1");
+    const note = JSON.parse(await readFile(join(place ?? "", "why.json"), "utf8")) as {
+      bytes: number;
+      dataBytes: number;
+    };
+    expect(note).toMatchObject({ why: "errant", uuid: UUID, extracted: true, errant: `${UUID}:7` });
+    expect(note.bytes - note.dataBytes).toBe(50);
+    expect(await roomOf(dir)).toMatchObject({
+      aside: [{ name: place?.split("/").at(-1), bytes: note.bytes, extracted: true }],
+      lastBytes: note.dataBytes,
+    });
   });
 
   test("of nothing is nothing", async () => {
-    expect(await setAside(dir, "test")).toBeNull();
+    expect(await setAside(dir, "test", at(1), null)).toBeNull();
+    expect(await roomOf(dir)).toMatchObject({ aside: [], lastBytes: null });
+  });
+
+  test("removes what it is told to, but never the newest nor the only evidence", async () => {
+    const names: string[] = [];
+    for (const [day, complete] of [true, false, true].entries()) {
+      await makeDatadir(`${day}${UUID.slice(1)}`);
+      const place = await setAside(dir, "test", at(day + 1), { ...nothing, complete });
+      names.push(place?.split("/").at(-1) ?? "");
+    }
+    const [first = "", second = "", newest = ""] = names;
+    for (const name of [second, newest])
+      await expect(removeAside(dir, [name])).rejects.toMatchObject({ code: "AP_BUG_INVARIANT" });
+    await removeAside(dir, [first]);
+    expect((await readdir(layout(dir).aside)).toSorted()).toEqual([second, newest]);
+  });
+
+  test("one that says nothing of itself counts as the only evidence", async () => {
+    await makeDatadir(UUID);
+    const place = await setAside(dir, "test", at(1), nothing);
+    await writeFile(join(place ?? "", "why.json"), "{");
+    expect((await roomOf(dir)).aside).toMatchObject([{ extracted: false }]);
   });
 });
 

@@ -1,7 +1,9 @@
 // The replica's verbs of port.ts, against real servers: what was received is never lost, and stopped means stopped.
+import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { contains, gtidSet, union } from "../../recipes/mysql/core/gtid.ts";
 import type { Sql } from "../../recipes/mysql/mysqld/connection.ts";
+import { layout } from "../../recipes/mysql/mysqld/layout.ts";
 import type { Mysqld } from "../../recipes/mysql/mysqld/port.ts";
 import { lab, promote, until, type Lab, type Server } from "./servers.ts";
 
@@ -142,6 +144,26 @@ describe("follow", () => {
     );
     await replica.follow(atPrimary(), SOURCE, false);
     await receiving();
+  });
+
+  test("keeps what was received in the retrieved set when its relay log is applied and purged", async () => {
+    await inSync();
+    const before = gtidSet((await replica.observe()).retrieved);
+    expect(before).not.toEqual([]);
+    await using sql = await b.admin();
+    const oldest = async () => {
+      const logs = await readdir(layout(b.dir).data);
+      return logs.filter((name) => /^relaylog\.\d+$/.test(name)).toSorted()[0] ?? "";
+    };
+    const first = await oldest();
+    await sql.rows("FLUSH RELAY LOGS", 5_000);
+    await insert(151);
+    await sql.rows("FLUSH RELAY LOGS", 5_000);
+    await insert(152);
+    await inSync();
+    await until("the oldest relay log is purged", async () => (await oldest()) !== first);
+    // PROTOCOL §7 "Errant on a running replica" rests on this.
+    expect(contains(gtidSet((await replica.observe()).retrieved), before)).toBe(true);
   });
 
   test("refuses to CHANGE over an applier that cannot apply what was received", async () => {

@@ -173,5 +173,6 @@ function configOf(durability: Partial<Durability>, tags: Partial<Tags>): MysqlCo
     durability: { ...DEFAULTS, ...durability },
     rejoin: "rebuild",
     tags: { noFailover: false, priority: 100, zone: "", ...tags },
+    keepAside: 3,
   };
 }

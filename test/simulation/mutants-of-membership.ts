@@ -186,8 +186,8 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
         "",
       ),
       edit(
-        `${EXECUTE}/data.ts`,
-        "    if (state.value.voters.includes(uuidOf(hands))) return;\n",
+        `${CORE}/rebuild.ts`,
+        '  if (voters.includes(me)) return "this node is still in V";\n',
         "",
       ),
     ],

@@ -37,8 +37,10 @@ export type Action =
               readonly port: number;
             };
           }
-        /** Keeps the datadir as evidence and makes room for a new one. */
-        | { readonly do: "set-aside" }
+        /** Extracts what the primary lacks, and keeps the datadir as evidence. `intent`: the order that it obeys. */
+        | { readonly do: "set-aside"; readonly intent: string | null }
+        /** Deletes datadirs that were set aside. */
+        | { readonly do: "remove-aside"; readonly names: readonly string[] }
         /** A datadir of a bootstrap that another node won holds nothing of anybody. */
         | { readonly do: "discard-bootstrap" }
         | { readonly do: "finish-bootstrap" }

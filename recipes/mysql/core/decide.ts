@@ -6,6 +6,7 @@ import { follow, answerCandidate } from "./following.ts";
 import { bootstrapOrProvision, keepServerUp } from "./lifecycle.ts";
 import type { Observation } from "./observation.ts";
 import { bePrimary, endPrimacy } from "./primary.ts";
+import { obeyOrder } from "./rebuild.ts";
 import { joinedEpoch } from "./state.ts";
 import { stopCluster, stopping } from "./stopping.ts";
 
@@ -23,6 +24,7 @@ function ladder(o: Observation): readonly Action[] {
     bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one
     endGhost(o) ?? //             5 our own lock of an agent's life before this one
     freeLock(o) ??
+    obeyOrder(o) ?? //            an operator wants this data gone
     keepServerUp(o) ?? //         no server: start it, closed
     answerCandidate(o) ?? //      6 a newer epoch asks for our promise (fences an old primary)
     bePrimary(o) ?? //            7 then duty

@@ -3,9 +3,10 @@
 import { hold, type Action } from "./action.ts";
 import { roomLeft } from "./candidate.ts";
 import { hasLostPrimary, mayEndSession, silentMs } from "./detection.ts";
-import { formatGtidSet, gtidSet, restrictTo } from "./gtid.ts";
-import type { Observation, State } from "./observation.ts";
-import { isSettled, short } from "./state.ts";
+import { gtidSet, isEmpty, subtract, type GtidSet } from "./gtid.ts";
+import type { Observation, ServerFacts, State } from "./observation.ts";
+import { failedLately, isOrdered, notYetSafe, reportRebuilt } from "./rebuild.ts";
+import { short } from "./state.ts";
 
 /** §4 step 3: a newer epoch is being elected. A primary that is still open is fenced first; mysqld restarts closed. */
 export function answerCandidate(o: Observation): readonly Action[] | null {
@@ -55,17 +56,31 @@ export function follow(o: Observation): readonly Action[] | null {
       },
     ];
   }
-  const own = formatGtidSet(restrictTo(gtidSet(o.server.executed), o.me.uuid));
-  if (own !== o.following.own && o.now - o.following.since >= REFOLLOW_EVERY_MS)
+  if (
+    !isEmpty(notReceived(o.server, o.following.known)) &&
+    o.now - o.following.since >= REFOLLOW_EVERY_MS
+  )
     // §10 "operator writes on a replica": FOLLOW compares with the primary, and finds it errant.
-    return [{ ...refollow(o, state), why: "transactions of its own on a replica" }];
+    return [{ ...refollow(o, state), why: "transactions that did not come from the primary" }];
   if (o.server.semiSync.replicaEnabled !== semiSync || o.following.semiSync !== semiSync) {
     const why = semiSync ? "in V: acknowledging from now on" : "not in V: not acknowledging";
     return [{ do: "set-semi-sync", on: semiSync, epoch, why }];
   }
   return (
-    handedOver(o, state) ?? watchPrimary(o, state) ?? joinIn(o, state) ?? healthy(o, state, voter)
+    handedOver(o, state) ??
+    watchPrimary(o, state) ??
+    joinIn(o, state) ??
+    reportRebuilt(o, state) ??
+    healthy(o, state, voter)
   );
+}
+
+/**
+ * Executed, not held when FOLLOW compared, and not received since: somebody wrote it here, under whichever uuid (a
+ * GTID_NEXT by hand). What the primary commits, its own (S21) and what it holds of older primaries, is received first.
+ */
+function notReceived(server: ServerFacts, known: string): GtidSet {
+  return subtract(subtract(gtidSet(server.executed), gtidSet(server.retrieved)), gtidSet(known));
 }
 
 function addressOf(o: Observation, uuid: string): { host: string; port: number } | null {
@@ -179,11 +194,14 @@ function refollow(o: Observation, state: State): Omit<Extract<Action, { do: "fol
 /** §7 rebuild: only a non-voter is wiped; the primary removes this node from V first. */
 function cannotFollow(o: Observation, voter: boolean): readonly Action[] {
   const why = o.errant?.why ?? "";
-  if (o.policy.rejoin === "hold")
-    return hold(`cannot follow, kept for a person (rejoin: hold): ${why}`);
+  if (o.policy.rejoin === "hold" && !isOrdered(o))
+    return hold(`cannot follow, kept for a person (rejoin: hold; \`autopilot rebuild\`): ${why}`);
   if (voter) return hold(`cannot follow, waiting to be removed from V: ${why}`);
   const state = o.consul.state?.value;
-  if (state === undefined || !isSettled(state, o.consul.peers))
-    return hold(`cannot follow, waiting for an open primary: ${why}`);
-  return [{ do: "set-aside", why: `cannot follow: ${why}` }];
+  if (state === undefined || o.me.uuid === null) return hold(`cannot follow: ${why}`);
+  const missing = notYetSafe(state, { ...o, me: o.me.uuid, peers: o.consul.peers });
+  if (missing !== null) return hold(`cannot follow, waiting (${missing}): ${why}`);
+  if (failedLately(o))
+    return hold(`cannot follow, setting aside failed: ${o.job?.failure ?? ""}; trying again`);
+  return [{ do: "set-aside", intent: null, why: `cannot follow: ${why}` }];
 }

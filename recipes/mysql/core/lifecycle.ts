@@ -1,6 +1,7 @@
 // From an empty directory to a running, closed server: found a cluster, or provision from a donor (PROTOCOL §7).
 // A half-made datadir is never used, a foreign one never touched.
 import { hold, type Action } from "./action.ts";
+import { makeRoom } from "./aside.ts";
 import { endGhost } from "./electing.ts";
 import type { Observation, Peer } from "./observation.ts";
 import { FRESH_MS } from "./policy.ts";
@@ -16,8 +17,9 @@ export function bootstrapOrProvision(o: Observation): readonly Action[] | null {
     );
   if (!consul.loaded)
     return o.process.running ? null : hold(`waiting for Consul: ${consul.error ?? "not read yet"}`);
-  if (datadir.kind === "ready") return checkCluster(o);
+  // A server that is stopped to be set aside must not be started beside that.
   if (o.job?.running === true) return hold(o.job.says);
+  if (datadir.kind === "ready") return checkCluster(o);
   if (o.process.running) return [{ do: "kill-mysqld", why: "its datadir is gone" }];
   if (o.me.serverId === null)
     return [{ do: "claim-server-id", why: "a new datadir needs a server_id of its own" }];
@@ -77,6 +79,8 @@ function takeLockToFound(o: Observation): readonly Action[] {
 }
 
 function provision(o: Observation): readonly Action[] {
+  const room = clearance(o);
+  if (room !== null) return room;
   const donor = bestDonor(o);
   if (donor === null) return hold("waiting for a donor: no primary and no replica answers");
   const { uuid, node, host, port } = donor;
@@ -86,6 +90,20 @@ function provision(o: Observation): readonly Action[] {
     { do: "ask-join", ver, epoch, why: "the account can be made while the data is copied" },
     { do: "provision", donor: { uuid, node, host, port }, why: `cloning from ${node}, ${role}` },
   ];
+}
+
+/** §7: old datadirs go where they are too many, or in the way of the new one; the newest never. */
+function clearance(o: Observation): readonly Action[] | null {
+  if (o.room === null) return null;
+  const { remove: names, missingBytes } = makeRoom(o.room, o.policy.keepAside, o.copyBytes);
+  if (missingBytes > 0) {
+    const missing = Math.ceil(missingBytes / 1_048_576);
+    const kept = o.room.aside.length === 0 ? "" : ", and no datadir in aside/ may go";
+    return hold(`a copy of the data lacks about ${missing} MiB of space${kept}`, "AP_DISK_SPACE");
+  }
+  if (names.length === 0) return null;
+  const why = `older than the newest ${o.policy.keepAside}, or in the way of the new copy`;
+  return [{ do: "remove-aside", names, why }];
 }
 
 /** In-sync replicas spare the primary; the least lag first; else the primary itself. */

@@ -166,7 +166,8 @@ function removeVoter(seen: Seen): readonly Action[] | null {
   const { o, state } = seen;
   const doomed = others(seen).find((v) => {
     const peer = peerOf(seen, v);
-    if (peer?.needsRebuild === true && !connected(seen, v)) return true;
+    // An errant one leaves by itself; one that an operator wants rebuilt acknowledges until it is removed.
+    if (peer?.needsRebuild === true && (!connected(seen, v) || peer.errant === "")) return true;
     if (peer?.amnesiac === true) return true;
     const since = o.absentSince[v];
     return since !== undefined && o.now - since >= o.policy.dropVoterAfterMs;
@@ -180,7 +181,7 @@ function removeVoter(seen: Seen): readonly Action[] | null {
   const serverId = serverIdOf(seen, uuid);
   if (serverId === null) return null;
   const voters = state.voters.filter((v) => v !== uuid);
-  const why = `voter ${short(uuid)} ${doomed === undefined ? "is one too many" : "is gone or cannot follow"}`;
+  const why = `voter ${short(uuid)} ${doomed === undefined ? "is one too many" : "is gone, cannot follow, or is to be rebuilt"}`;
   return [{ do: "cut", uuid, serverId, voters, acks: state.acks, why }];
 }
 

@@ -1,5 +1,6 @@
 // What one node sees in one tick: plain JSON data, GTID sets as text. All that a decision needs is in here,
 // so that each decision can be replayed from its log line. `null` means: asked and there is none, or not readable now.
+import type { RoomFacts } from "./aside.ts";
 import type { Policy } from "./policy.ts";
 import type { GtidFacts, Intent, LeaderValue, Peer, PromiseRecord, State } from "./records.ts";
 
@@ -177,7 +178,7 @@ export type PrimarySight = {
 };
 
 export type JobFacts = {
-  readonly name: "initialize" | "provision";
+  readonly name: "initialize" | "provision" | "set-aside";
   readonly running: boolean;
   readonly says: string;
   readonly failure: string | null;
@@ -253,8 +254,8 @@ export type Observation = {
     readonly semiSync: boolean;
     /** When FOLLOW was done, our clock. */
     readonly since: number;
-    /** Transactions of this server's own uuid at that time: a replica that is closed gets no new ones. */
-    readonly own: string;
+    /** What this server held then, as compared with the primary: what comes later comes through the receiver. */
+    readonly known: string;
   } | null;
   /** The last time that this node asked for an account, and whether it has reconnected since. */
   readonly joinAsked: {
@@ -272,6 +273,12 @@ export type Observation = {
     readonly gtids: string;
     readonly why: string;
   } | null;
+  /** The primary's executed set as this node first read it in this epoch while it wanted to give up its data (§7). */
+  readonly position: { readonly epoch: number; readonly executed: string } | null;
+  /** Read while there is no datadir, and no job at work; null otherwise. */
+  readonly room: RoomFacts | null;
+  /** What the last donor said that a copy takes; null: none has said so yet. */
+  readonly copyBytes: number | null;
   /** When this primary last dropped the account of a replica that is gone, our clock. */
   readonly droppedAt: number | null;
   /** Since when nobody holds `leader`, our clock; null while it is held or was never read. */

@@ -13,6 +13,8 @@ export type Policy = {
   readonly backOffAfter: number;
   /** What happens to a node whose data cannot follow: set aside and provisioned anew, or kept for a person. */
   readonly rejoin: "rebuild" | "hold";
+  /** Datadirs set aside that a node keeps. */
+  readonly keepAside: number;
 };
 
 /** §3: nobody starts an election while a new transaction of the primary arrived within this. */

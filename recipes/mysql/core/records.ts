@@ -124,8 +124,10 @@ export type Peer = NodeRecord & { readonly ageMs: number };
 /** Key `intents/<id>`: an operator's, or a node's, recorded wish. */
 export type Intent = {
   readonly id: string;
-  readonly verb: "switchover" | "stop-cluster" | "join";
+  readonly verb: "switchover" | "stop-cluster" | "join" | "rebuild";
+  /** switchover, rebuild: the name of the node. */
   readonly to: string | null;
+  /** join: who asks; rebuild: the datadir that is to go. */
   readonly uuid: string | null;
   readonly serverId: number | null;
   /** `state.epoch` when it was wished: an intent of another epoch is stale. */
@@ -133,6 +135,18 @@ export type Intent = {
   /** join: `state.ver` at which the node's semi-sync flag was OFF and its receiver not connected (§7). */
   readonly ver: number;
   readonly by: string;
+  readonly rebuild?: {
+    /** Whether it was in V when it was wished. */
+    readonly voter: boolean;
+    /** Set by the node once its datadir is set aside: where that is, and what others lack of it. */
+    readonly kept: null | {
+      readonly datadir: string;
+      readonly errant: string | null;
+      readonly gtids: string;
+      /** All of it is extracted, as far as anybody can know. */
+      readonly complete: boolean;
+    };
+  };
   /** Wall clock, for people. */
   readonly at: string;
   /** "wished" until somebody takes it; then its outcome, kept until it is collected. */

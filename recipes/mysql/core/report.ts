@@ -3,6 +3,7 @@ import type { Action } from "./action.ts";
 import { alertsOf } from "./alerts.ts";
 import { diskFull } from "./candidate.ts";
 import type { NodeRecord, Observation, Role } from "./observation.ts";
+import { isOrdered } from "./rebuild.ts";
 import { joinedEpoch } from "./state.ts";
 
 export function roleOf(o: Observation): Role {
@@ -70,7 +71,7 @@ export function recordOf(
     stopped: me.stopping && !o.process.running && o.job?.running !== true,
     errant: o.errant?.gtids ?? "",
     amnesiac: me.amnesiac,
-    needsRebuild: o.errant !== null && o.policy.rejoin === "rebuild",
+    needsRebuild: (o.errant !== null && o.policy.rejoin === "rebuild") || isOrdered(o),
     priority: me.priority,
     noFailover: me.noFailover,
     zone: me.zone,

@@ -17,7 +17,12 @@ const wished = (o: Observation): boolean => o.consul.intents.some((i) => i.verb 
 export function stopping(o: Observation): readonly Action[] | null {
   if (!o.me.stopping) return null;
   if (o.job?.running === true)
-    return [{ do: "finish-stop", why: "stopping: the unfinished datadir is left to be made anew" }];
+    return [
+      {
+        do: "finish-stop",
+        why: "stopping: unfinished work on the datadir is left to be done anew",
+      },
+    ];
   if (!o.process.running) return [{ do: "finish-stop", why: "mysqld has ended" }];
   if (o.server === null && o.primacy === null) return [{ do: "stop-mysqld", why: "stopping" }];
   if (o.primacy !== null) return primaryStops(o);

@@ -1,12 +1,12 @@
-// The datadir: a server_id of its own, found or cloned, set aside (PROTOCOL §7). Long work runs as a job: the action
+// The datadir: a server_id of its own, found or cloned (PROTOCOL §7). Long work runs as a job: the action
 // starts it, its progress is an observed fact, and a half-made datadir never gets its name.
-import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
-import { founded, isSettled } from "../core/state.ts";
+import { ConflictError, messageOf } from "../../../src/index.ts";
+import { founded } from "../core/state.ts";
+import type { JobFacts } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
 import type { NewData } from "../machine.ts";
 import {
   commitNoted,
-  consistentState,
   crashPoint,
   mysqldOf,
   sessionOf,
@@ -64,8 +64,14 @@ const running = new WeakMap<
   { readonly end: AbortController; readonly done: Promise<void> }
 >();
 
+const BEGINS: Readonly<Record<JobFacts["name"], string>> = {
+  initialize: "making a new datadir",
+  provision: "preparing to clone",
+  "set-aside": "setting the datadir aside",
+};
+
 /** Starts a job; its end wakes the loop. At most one at a time. */
-function startJob(hands: Hands, name: "initialize" | "provision", work: Work): void {
+export function startJob(hands: Hands, name: JobFacts["name"], work: Work): void {
   const { memory } = hands;
   const end = new AbortController();
   const before = memory.job?.name === name ? memory.job.failures : 0;
@@ -80,7 +86,7 @@ function startJob(hands: Hands, name: "initialize" | "provision", work: Work): v
     };
     hands.wake();
   };
-  says(name === "initialize" ? "making a new datadir" : "preparing to clone", true);
+  says(BEGINS[name], true);
   const done = work((text) => says(text, true), end.signal)
     .then(async () => {
       await refreshDatadir(hands);
@@ -139,34 +145,17 @@ export const data = {
       await hands.maker.clone({
         ...newData(hands, clusterId, signal),
         donor: { host: donor.host, port: donor.port },
-        progress: ({ done, estimate }) =>
-          report(`cloning from ${donor.node}: ${mib(done)} of about ${mib(estimate)} MiB`),
+        progress: ({ done, estimate }) => {
+          hands.memory.copyBytes = estimate;
+          report(`cloning from ${donor.node}: ${mib(done)} of about ${mib(estimate)} MiB`);
+        },
       });
       hands.announce("provisioned", `cloned from ${donor.node}`);
     });
   },
 
-  "set-aside": async (hands, { why }) => {
-    const { memory, disk } = hands;
-    const state = await consistentState(hands);
-    const peers = hands.registry.facts().peers;
-    // The one action that takes data out of service: only when others' data is settled, and never a voter's (§7).
-    if (state === null || !isSettled(state.value, peers)) return;
-    if (state.value.voters.includes(uuidOf(hands))) return;
-    const forget = await claimsOf(hands);
-    await hands.handle.process().stop({ termFirst: true, graceMs: 5_000 });
-    const where = await disk.setAside(why);
-    hands.announce("set-aside", `${why}; the datadir is kept in ${where ?? "nowhere"}`);
-    await forgetIdentity(hands);
-    // Nobody comes back under this uuid: without this, records and claims of old datadirs would pile up for ever.
-    for (const op of forget) await hands.kv.commit([op]);
-    memory.errant = null;
-    memory.following = null;
-    memory.answered = 0;
-  },
-
   "discard-bootstrap": async (hands, { why }) => {
-    await hands.disk.setAside(why);
+    await hands.disk.setAside(why, new Date(hands.clock.wall()).toISOString(), null);
     await hands.disk.writeBootstrap(null);
     await forgetIdentity(hands);
   },
@@ -205,23 +194,7 @@ export const data = {
   },
 } satisfies Partial<Executors>;
 
-/**
- * Takes back what this uuid claimed. The server_id by its index: a deletion that comes late, or twice, must not take
- * the number from whoever has claimed it since (found by simulation: no primary could unlock that voter's account).
- */
-async function claimsOf(hands: Hands): Promise<readonly KvOp[]> {
-  const { kv, keys, memory } = hands;
-  const uuid = uuidOf(hands);
-  const key = keys.serverId(memory.serverId ?? 0);
-  const claim = await kv.get(key, { consistent: true });
-  const mine = claim !== null && (JSON.parse(claim.value) as { uuid?: string }).uuid === uuid;
-  return [
-    { do: "delete", key: keys.node(uuid) },
-    ...(mine ? [{ do: "delete-cas", key, index: claim.index } as const] : []),
-  ];
-}
-
-async function forgetIdentity(hands: Hands): Promise<void> {
+export async function forgetIdentity(hands: Hands): Promise<void> {
   await hands.disk.writePlan(null);
   hands.memory.amnesiac = null;
   hands.memory.uuid = null;

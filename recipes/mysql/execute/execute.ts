@@ -1,5 +1,6 @@
 // All executors by the name of their action. The mapped type makes a missing one a type error.
 import type { Action } from "../core/action.ts";
+import { aside } from "./aside.ts";
 import { data } from "./data.ts";
 import { election } from "./election.ts";
 import { following } from "./following.ts";
@@ -12,6 +13,7 @@ const executors: Executors = {
   hold: async () => {},
   ...server,
   ...data,
+  ...aside,
   ...election,
   ...following,
   ...membership,

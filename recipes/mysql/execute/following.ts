@@ -5,7 +5,6 @@ import {
   formatGtidSet,
   gtidSet,
   isEmpty,
-  restrictTo,
   subtract,
   union,
   without,
@@ -90,8 +89,8 @@ export const following = {
     memory.gaveUp = null;
     memory.passedOver = null;
     memory.sight = { ...NO_SIGHT, receiverDownSince: clock.now() };
-    const own = formatGtidSet(restrictTo(heldSet(mine), uuidOf(hands)));
-    memory.following = { epoch, primary, semiSync: flag, since: clock.now(), own };
+    const known = formatGtidSet(heldSet(mine));
+    memory.following = { epoch, primary, semiSync: flag, since: clock.now(), known };
     await forgiven(hands);
     memory.flagVer = registry.facts().state?.value.ver ?? 0;
   },

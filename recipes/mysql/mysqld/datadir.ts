@@ -1,11 +1,11 @@
-// What stands in a node's directory (layout.ts), and the moves of whole datadirs. A datadir is ours only with node.json
+// What stands in a node's directory (layout.ts). A datadir is ours only with node.json
 // beside it that names its server_uuid; anything else in data/ is foreign and never touched.
 // node.json is written before data/ gets its name: so data/ without node.json was never made by us.
-import { mkdir, readFile, readdir, rm } from "node:fs/promises";
+import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, messageOf } from "../../../src/index.ts";
 import type { DatadirFacts } from "../core/observation.ts";
-import { removeDurable, renameDurable, writeDurable, writing } from "./durable.ts";
+import { removeDurable, writeDurable, writing } from "./durable.ts";
 import { layout } from "./layout.ts";
 
 /** Content of node.json. */
@@ -15,9 +15,6 @@ export type NodeFile = {
   /** Null: not known when the datadir was made. */
   readonly clusterId: string | null;
 };
-
-/** Datadirs that were set aside are evidence; two are enough for an operator to look at, and bound the disk. */
-const KEPT_ASIDE = 2;
 
 /** Reads only. Errors: ConfigError AP_DATADIR_UNWRITABLE when the directory cannot even be read. */
 export async function readDatadir(dir: string): Promise<DatadirFacts> {
@@ -41,39 +38,6 @@ export async function removeHalf(dir: string): Promise<void> {
   const halves = (await namesIn(dir)).filter((name) => isHalf(name));
   await writing(dir, async () => {
     for (const name of halves) await rm(join(dir, name), { recursive: true, force: true });
-  });
-}
-
-/**
- * Moves data/ to aside/<date>-<uuid>/ with a note why, and deletes all but the newest two.
- * Returns where it is now; null when there was no datadir of ours. Errors: ConfigError AP_DATADIR_FOREIGN.
- */
-export async function setAside(
-  dir: string,
-  why: string,
-  now: Date = new Date(),
-): Promise<string | null> {
-  const facts = await readDatadir(dir);
-  if (facts.kind === "foreign") {
-    throw new ConfigError("AP_DATADIR_FOREIGN", `${layout(dir).data} is not ours to set aside`);
-  }
-  if (facts.kind !== "ready") return null;
-  const at = layout(dir);
-  const date = now.toISOString().replaceAll(/[:.]/g, "-");
-  const place = join(at.aside, `${date}-${facts.uuid}`);
-  await writing(place, async () => void (await mkdir(place, { recursive: true, mode: 0o700 })));
-  const note = { why, at: now.toISOString(), ...facts };
-  await writeDurable(join(place, "why.json"), `${JSON.stringify(note, null, 2)}\n`);
-  await renameDurable(at.data, join(place, "data"));
-  await removeDurable(at.node);
-  await removeOldAside(at.aside);
-  return place;
-}
-
-async function removeOldAside(aside: string): Promise<void> {
-  const old = (await namesIn(aside)).toSorted().slice(0, -KEPT_ASIDE);
-  await writing(aside, async () => {
-    for (const name of old) await rm(join(aside, name), { recursive: true, force: true });
   });
 }
 
@@ -117,7 +81,7 @@ function nodeFile(text: string | null): NodeFile | null {
 }
 
 /** Names in a directory; [] when it does not exist. */
-async function namesIn(dir: string): Promise<readonly string[]> {
+export async function namesIn(dir: string): Promise<readonly string[]> {
   try {
     return await readdir(dir);
   } catch (cause) {
