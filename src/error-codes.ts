@@ -112,6 +112,10 @@ const table = {
     means: "Making this node's data failed; the half-made datadir is never used.",
     hint: "the message says why (disk full, donor gone); it is tried again with back-off",
   },
+  AP_REBUILD_REFUSED: {
+    means: "The node cannot be rebuilt safely now.",
+    hint: "the reasons are listed; `autopilot status` shows when they are gone",
+  },
   AP_SECRET_UNREADABLE: {
     means: "A secret's file cannot be read, is empty, or others may read it.",
     hint: "check the path; nobody else may read a secret (mode 0600)",

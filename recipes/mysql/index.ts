@@ -8,6 +8,7 @@ import { mysqlSpec } from "./mysqld/tool.ts";
 import { startReconciler } from "./reconciler.ts";
 import { dsn } from "./verbs/dsn.ts";
 import { pause, resume } from "./verbs/pause.ts";
+import { rebuild } from "./verbs/rebuild.ts";
 import { status } from "./verbs/status.ts";
 import { switchover } from "./verbs/switchover.ts";
 import { SERVICE, serviceId, serviceMeta, view } from "./view.ts";
@@ -28,7 +29,7 @@ const mysql: Recipe<MysqlConfig, Observation, Action> = {
     meta: serviceMeta(node),
   }),
   start: startReconciler,
-  verbs: [status, dsn, switchover, pause, resume],
+  verbs: [status, dsn, switchover, rebuild, pause, resume],
   prepareLocal,
   localConfig,
   beforeStart,

@@ -121,7 +121,7 @@ function newest(records: readonly NodeRecord[]): readonly NodeRecord[] {
   );
 }
 
-export function primaryOf(seen: Seen): Row | null {
+export function primaryOf(seen: Pick<Seen, "state" | "rows">): Row | null {
   const { state } = seen;
   if (state?.phase !== "open") return null;
   return seen.rows.find((r) => r.uuid === state.primary && r.role === "primary") ?? null;

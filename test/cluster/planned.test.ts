@@ -1,12 +1,17 @@
-// What operators do to a cluster that is in use: switch over, grow, and restart Consul.
+// What operators do to a cluster that is in use: switch over, write past the primary, grow, and restart Consul.
 import { spawn } from "node:child_process";
+import { globSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect } from "vitest";
+import { evidenceOf, notesOn, on, replicas, TABLE, uuidOf } from "./admin.ts";
 import { acknowledges } from "./harness.ts";
 import { isAlive, processesOf, signal } from "./processes.ts";
 import { sharedCluster } from "./story.ts";
 import { until } from "./until.ts";
 
 const told = sharedCluster();
+const STRANGER = "99999999-0000-4000-8000-000000000099";
 
 told(
   "a switchover under load moves the primary to the wished node, and no process ends",
@@ -54,6 +59,37 @@ told(
     await cluster.must("resume");
     await acknowledges(run);
     expect((await cluster.status()).epoch).toBeGreaterThan(epoch);
+  },
+);
+
+told(
+  "what an operator wrote on a running replica is kept as evidence, and the node is rebuilt",
+  async (cluster) => {
+    const primary = await cluster.primary();
+    await on(cluster, primary, (sql) => sql.query(TABLE));
+    const [replica] = await replicas(cluster);
+    const before = await uuidOf(cluster, replica);
+    await until("the table is there", async () => (await notesOn(cluster, replica)).length === 0);
+    await on(cluster, replica, (sql) =>
+      sql.query(
+        `SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF; SET gtid_next = '${STRANGER}:7';
+         INSERT INTO app.notes VALUES (1, 'written behind its back'); SET gtid_next = 'AUTOMATIC';
+         SET GLOBAL super_read_only = ON`,
+      ),
+    );
+    const found = await until("the evidence", async () => {
+      const text = await evidenceOf(cluster, replica.name);
+      return text.includes("written behind its back") ? text : null;
+    });
+    expect(found).toContain(`${STRANGER}:7`);
+    await until("it votes under a new uuid", async () => {
+      const node = await cluster.node(replica.name);
+      return node.voter && (await uuidOf(cluster, node)) !== before;
+    });
+    expect(await notesOn(cluster, replica)).toEqual([]);
+    const aside = globSync(join(cluster.dir, "nodes", replica.name, "aside", "*", "why.json"));
+    const [why = ""] = await Promise.all(aside.map((path) => readFile(path, "utf8")));
+    expect(JSON.parse(why)).toMatchObject({ uuid: before, extracted: true });
   },
 );
 
