@@ -3,27 +3,39 @@
 import type { Observation } from "./core/observation.ts";
 import { epochOf, roleOf } from "./core/report.ts";
 
+/** A loop that has not turned for this long may have been paused: what it saw last is nobody's truth any more. */
+const STALE_MS = 5_000;
+
+/**
+ * /primary: open for writes. /replica[?lag=10s]: a replica, at most so far behind. /health: either of them. /readiness:
+ * either, and a replica only while it receives and applies. /status: always 200, with what is known.
+ */
 export function endpoint(
   o: Observation | null,
-  says: string,
+  asked: { readonly now: number; readonly says: string },
   path: string,
   query: URLSearchParams,
 ): readonly [number, unknown] | null {
   const known = ["/status", "/primary", "/replica", "/health", "/readiness"];
   if (!known.includes(path)) return null;
-  if (o === null) return [503, { role: "unknown", says }];
+  const { says } = asked;
+  if (o === null || asked.now - o.now > STALE_MS) return [503, { role: "unknown", says }];
   const role = roleOf(o);
   const lagSeconds = o.server?.source?.lagSeconds ?? null;
   const body = { node: o.me.node, role, epoch: epochOf(o), lagSeconds, says };
   const yes = (ok: boolean) => [ok ? 200 : 503, body] as const;
   if (path === "/primary") return yes(role === "primary");
   if (path === "/replica") return yes(role === "replica" && within(lagSeconds, query.get("lag")));
-  if (path === "/health" || path === "/readiness")
-    return yes(role === "primary" || role === "replica");
+  if (path === "/health") return yes(role === "primary" || role === "replica");
+  if (path === "/readiness") return yes(role === "primary" || (role === "replica" && flows(o)));
   return [
     200,
     { ...body, voters: o.consul.state?.value.voters ?? [], acks: o.consul.state?.value.acks ?? 0 },
   ];
+}
+
+function flows({ server }: Observation): boolean {
+  return server?.source?.io === "Yes" && server.source.sql === "Yes";
 }
 
 /** `lag` in seconds, "10s" or "10"; without it any replica will do. */

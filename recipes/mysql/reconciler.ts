@@ -126,7 +126,7 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
     },
     stopped: () => memory.stopped,
     fence: async (why) => fence(hands, rest.kill, why),
-    endpoint: (path, query) => endpoint(last, says, path, query),
+    endpoint: (path, query) => endpoint(last, { now: clock.now(), says }, path, query),
     [Symbol.asyncDispose]: async () => {
       if (last !== null) {
         const o = await observe(hands);
