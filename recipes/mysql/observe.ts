@@ -259,7 +259,7 @@ function settled(memory: Memory, consul: ConsulFacts, server: ServerFacts | null
 const QUIET_MS = 1_500;
 
 /** Nobody has taken the lock for so long: they wait for a node or a person, and whatever comes wakes the loop. */
-const FREE_FOR_LONG_MS = 15_000;
+const FREE_FOR_LONG_MS = 5_000;
 
 function freeForLong({ now, leaderFreeSince }: Observation): boolean {
   return leaderFreeSince !== null && now - leaderFreeSince > FREE_FOR_LONG_MS;
@@ -271,7 +271,8 @@ export function idleMs(o: Observation): number {
   if (o.me.stopping) return 50;
   if (!consul.loaded || o.datadir.kind !== "ready" || o.server === null) return 200;
   if (consul.leader?.session == null) return freeForLong(o) ? 200 : 25;
-  if (o.candidateSince !== null) return 20;
+  // Its promises wake it; what is polled is an applier that works off a backlog.
+  if (o.candidateSince !== null) return o.now - o.candidateSince < 1_000 ? 20 : 100;
   if (o.primacy !== null && o.primacy.stage !== "open") return 50;
   if (o.change !== null) return 100;
   if (o.server.semiSync.replicaEnabled && !o.server.semiSync.replicaActive) return 100;

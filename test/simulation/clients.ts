@@ -10,7 +10,9 @@ const GIVE_UP_MS = 8_000;
 
 export type Load = {
   readonly writers: number;
+  /** Between two writes of one of them: while something happens, and else. */
   readonly thinkMs: number;
+  readonly quietMs: number;
   readonly readEveryMs: number;
 };
 
@@ -23,6 +25,8 @@ export class Clients {
   oks = 0;
   /** The next write is a large transaction, which takes a replica this long. */
   nextHeavyMs = 0;
+  /** Until when something happens. */
+  busyUntil = 0;
 
   constructor(around: Surroundings, judge: Judge, hosts: () => readonly string[]) {
     this.around = around;
@@ -86,7 +90,8 @@ export class Clients {
           this.oks += 1;
           this.lastOkAt = world.now;
           this.judge.acknowledged(server, trx);
-          world.after(load.thinkMs * (0.5 + world.random.next()), null, () => {
+          const thinkMs = world.now < this.busyUntil ? load.thinkMs : load.quietMs;
+          world.after(thinkMs * (0.5 + world.random.next()), null, () => {
             if (session.alive && current()) this.#write(server, session, load, current);
           });
         });

@@ -55,11 +55,12 @@ const THEMES: Readonly<Record<string, readonly Step[]>> = {
     { at: 40_000, do: "disk-slow", node: "n1", ms: 30_000 },
     { at: 40_000, do: "disk-slow", node: "n2", ms: 30_000 },
     { at: 40_000, do: "disk-slow", node: "n3", ms: 30_000 },
-    ...[44_000, 49_000, 54_000, 59_000, 64_000].map((at): Step => ({
-      at,
+    // Whether something is just being written is chance: often enough.
+    ...Array.from({ length: 10 }, (_, n): Step => ({
+      at: 41_500 + n * 2_800,
       do: "power-loss",
       node: "replica",
-      ms: 500,
+      ms: 300,
     })),
     { at: 80_000, do: "purge", node: "primary" },
     { at: 82_000, do: "break-provisioning", node: "replica" },

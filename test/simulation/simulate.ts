@@ -18,7 +18,9 @@ export type Outcome = {
 const REST_MS = 15_000;
 /** A marker that nobody acknowledged is given up after 30 s; an election and a restart come on top. */
 const PRIMARY_WITHIN_MS = 45_000;
-const LOAD = { writers: 4, thinkMs: 900, readEveryMs: 700 };
+const LOAD = { writers: 4, thinkMs: 500, quietMs: 2_000, readEveryMs: 700 };
+/** How long after a step the writers write more: a fault tells where writes are under way. */
+const BUSY_MS = 6_000;
 
 export async function simulate(schedule: Schedule, say: Say | null = null): Promise<Outcome> {
   const { seed, nodes, durability, tags = {}, steps } = schedule;
@@ -39,6 +41,7 @@ export async function simulate(schedule: Schedule, say: Say | null = null): Prom
     for (const step of steps)
       world.after(step.at, null, () => {
         told?.("FAULT", JSON.stringify(step));
+        cluster.clients.busyUntil = world.now + BUSY_MS;
         happen(cluster, step);
       });
     await world.run(HEAL_AT_MS);
