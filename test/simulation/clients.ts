@@ -10,9 +10,9 @@ const GIVE_UP_MS = 8_000;
 
 export type Load = {
   readonly writers: number;
-  /** Between two writes of one of them: while something happens, and else. */
+  /** Between two writes of one of them: while something happens, and else where that differs. */
   readonly thinkMs: number;
-  readonly quietMs: number;
+  readonly quietMs?: number;
   readonly readEveryMs: number;
 };
 
@@ -90,7 +90,8 @@ export class Clients {
           this.oks += 1;
           this.lastOkAt = world.now;
           this.judge.acknowledged(server, trx);
-          const thinkMs = world.now < this.busyUntil ? load.thinkMs : load.quietMs;
+          const { quietMs = load.thinkMs } = load;
+          const thinkMs = world.now < this.busyUntil ? load.thinkMs : quietMs;
           world.after(thinkMs * (0.5 + world.random.next()), null, () => {
             if (session.alive && current()) this.#write(server, session, load, current);
           });
