@@ -1,7 +1,7 @@
 // Liveness: some time after everything healed there is one primary that takes writes, every node follows it, V and k are
 // what the policy wishes, and nothing is busy.
 import type { Cluster } from "./cluster.ts";
-import { DEFAULTS } from "./cluster.ts";
+import { DEFAULTS, KEYS } from "./cluster.ts";
 import type { Receiver } from "./sim-replication.ts";
 
 /** Ticks per second of a node that rests: it looks at least every 1.5 s, and is woken by its own records and pulse. */
@@ -66,6 +66,11 @@ export function unrest(
     const waits = [...primary.data.tail].some((t) => extra === `${t.uuid}:${t.n}`);
     if (extra !== null && !waits) return `${node.name} holds ${extra}, which the primary lacks`;
   }
+  const claimed = cluster.consul
+    .entries(KEYS.serverIds)
+    .map(({ value }) => (JSON.parse(value) as { uuid: string }).uuid);
+  const unclaimed = state.voters.find((v) => !claimed.includes(v));
+  if (unclaimed !== undefined) return `voter ${unclaimed} has no server_id in Consul`;
   const { acks, voters } = { ...DEFAULTS, ...cluster.options.durability };
   const wishedV = Math.min(voters, live.length);
   if (state.voters.length !== wishedV) return `${state.voters.length} voters, ${wishedV} wished`;

@@ -47,3 +47,15 @@ test("an old primary that slept through what a restored Consul has forgotten doe
       { at: 30_641, do: "kill-node", node: "primary", ms: 13_220 },
     ],
   }));
+
+test("a server_id that is given back, twice because a request was repeated, stays its next owner's", () =>
+  holds({
+    seed: 5,
+    nodes: 3,
+    durability: {},
+    steps: [
+      { at: 20_000, do: "errant", node: "n3" },
+      { at: 20_100, do: "consul", how: "twice", ms: 60_000 },
+      { at: 50_000, do: "errant", node: "n2" },
+    ],
+  }));
