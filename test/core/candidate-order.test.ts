@@ -8,6 +8,7 @@ import {
   vetoes,
 } from "../../recipes/mysql/core/candidate.ts";
 import {
+  DISK_FULL_BELOW,
   FRESH_MS,
   PREFERRED_HEAD_START_MS,
   RANK_STEP_MS,
@@ -126,6 +127,22 @@ describe("the order of tries", () => {
     ["has no server", { joined: 6, mysqldPid: null }],
   ] as const)("a voter that %s does not", (_, odd) => {
     expect(rankOf(lost.peer("c", odd))).toBe(0);
+  });
+
+  test("a record counts up to the last moment in which it is fresh", () => {
+    expect(rankOf(lost.peer("c", { joined: 6, ageMs: FRESH_MS }))).toBe(1);
+  });
+
+  test("of sets that each hold what the other lacks, priority decides", () => {
+    const other = { executed: gtids("b:1-99 x:1 m:1-5") };
+    expect(rankOf(lost.peer("c", { ...other, priority: 1 }))).toBe(1);
+    expect(rankOf(lost.peer("c", { ...other, priority: -1 }))).toBe(0);
+  });
+
+  test("a disk counts as full below its limit, not at it", () => {
+    const full = lost.and({ diskFree: DISK_FULL_BELOW - 1 });
+    expect(afterMs(full)).toBe(PREFERRED_HEAD_START_MS);
+    expect(afterMs(lost.and({ diskFree: DISK_FULL_BELOW }))).toBe(0);
   });
 
   test("neither does the primary that just failed, nor a node outside V", () => {

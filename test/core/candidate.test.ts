@@ -40,6 +40,10 @@ describe("the quorum", () => {
     expect(judged(election(["a", "b", "c"]))).toMatchObject({
       why: "have 1 promises, need 2, missing: bbbbbbbb, cccccccc",
     });
+    const five = election(["a", "b", "c", "d", "e"]).promisedBy("c");
+    expect(judged(five)).toMatchObject({
+      why: "have 2 promises, need 4, missing: bbbbbbbb, dddddddd, eeeeeeee",
+    });
   });
 
   test.each([
@@ -193,6 +197,24 @@ describe("the choice", () => {
     const newer = "b:1-101 m:1-5";
     for (const tag of [{ noFailover: true }, { stopping: true }])
       expect(winner(two.promisedBy("c", newer, tag))).toBe("nobody");
+  });
+
+  test("names nobody to copy the rest where somebody eligible holds everything", () => {
+    expect(judged(two.promisedBy("c"))).toMatchObject({ kind: "chosen", fetcher: null });
+  });
+
+  test("names one to copy the rest where at least one holder can still feed it", () => {
+    const more = { noFailover: true };
+    const s = election(["a", "b", "c", "d"])
+      .promisedBy("c", "b:1-101 m:1-5", { ...more, purged: gtids("b:1-101 m:1-5") })
+      .promisedBy("d", "b:1-101 m:1-5", more);
+    expect(judged(s)).toMatchObject({ winner: null, fetcher: { node: "a" } });
+  });
+
+  test("between two that are equal and not this node is the lower uuid, in whatever order they come", () => {
+    const s = election(["a", "b", "c", "d"]).promisedBy("a", "b:1-99 m:1-5");
+    expect(winner(s.promisedBy("c").promisedBy("d"))).toBe("c");
+    expect(winner(s.promisedBy("d").promisedBy("c"))).toBe("c");
   });
 
   test("ignores the set of a node outside V", () => {

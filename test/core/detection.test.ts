@@ -34,6 +34,17 @@ describe("silence of the primary", () => {
     expect(silentMs(quiet(HEARTBEAT_LOST_MS).observation)).toBe(HEARTBEAT_LOST_MS);
   });
 
+  test("counts from when it was followed, where nothing of it has come yet", () => {
+    const waiting = replica.sight({ lastTransactionAt: null });
+    const since = (agoMs: number) => {
+      const { following } = waiting.observation;
+      if (following === null) throw new Error("it follows nobody");
+      return waiting.and({ following: { ...following, since: NOW - agoMs } });
+    };
+    expect(silentMs(since(HEARTBEAT_LOST_MS).observation)).toBe(HEARTBEAT_LOST_MS);
+    expect(silentMs(since(HEARTBEAT_LOST_MS - 1).observation)).toBe(0);
+  });
+
   test("counts from when the receiver went down, at once", () => {
     expect(silentMs(replica.sight({ receiverDownSince: NOW - 40 }).observation)).toBe(40);
   });
@@ -52,6 +63,12 @@ describe("a primary whose disk is full", () => {
     expect(noRoom(stuck.observation)).toBe(true);
     expect(noRoom(waiting(NO_ROOM_MS - 1).observation)).toBe(false);
     expect(deeds(stuck.decides())).toEqual(["kill-mysqld"]);
+  });
+
+  test("and one other voter with room, whose record is just fresh, is enough", () => {
+    expect(noRoom(stuck.peer("b", { diskFull: true }).observation)).toBe(true);
+    const two = stuck.withVoters("a", "b").peer("b", { ageMs: FRESH_MS });
+    expect(noRoom(two.observation)).toBe(true);
   });
 
   test.each([
@@ -180,6 +197,7 @@ describe("tier 2: the primary's session may be ended", () => {
 
   test("not while nobody is published", () => {
     expect(may(lostBy(three, "a", "c").state({ primary: null }))).toBe(false);
+    expect(may(lostBy(three, "a", "b", "c").state({ primary: null }))).toBe(false);
   });
 });
 
