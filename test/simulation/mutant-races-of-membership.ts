@@ -1,0 +1,351 @@
+// Races around V and k (PROTOCOL §7): each provokes by hand what one rule prevents. With all rules in place each of them
+// ends well; a mutant breaks in it what its entry names.
+import type { SimNode } from "./node.ts";
+import type { Race, Stage } from "./mutant-stage.ts";
+
+/** Every disk as it is now; then everybody promises a newer epoch. */
+async function oldVolumes(on: Stage) {
+  const volumes = new Map(
+    on.cluster.nodes.map((node) => [node, node.parts.machine.copyVolume()] as const),
+  );
+  on.server(on.primary()).kill();
+  await on.until(() => on.cluster.judge.newestOpened >= 2);
+  await on.steady();
+  return async (node: SimNode): Promise<void> => {
+    // What it acknowledged is told to clients first: an OK is true as long as nobody has lost it.
+    on.stall(node);
+    await on.wait(30);
+    node.kill();
+    const volume = volumes.get(node);
+    if (volume === undefined) return;
+    on.cluster.judge.wentBack(on.uuid(node));
+    node.parts.machine.useVolume(volume);
+  };
+}
+
+/** Only `a` acknowledges from here on, and some writes are. */
+async function onlyOneAcknowledges(on: Stage, b: SimNode): Promise<void> {
+  on.stall(b);
+  await on.writes(8);
+}
+
+/** `node` goes for ever as far as this story goes; then `b`, which lacks what was acknowledged, is left to itself. */
+async function primaryGone(on: Stage, primary: SimNode, b: SimNode): Promise<void> {
+  primary.kill();
+  await on.wait(200);
+  on.unstall(b);
+  await on.wait(12_000);
+  primary.start();
+}
+
+const amnesiacRemoved: Race = {
+  name: "the voter that has it is removed",
+  story:
+    "only A acknowledges, A loses it (an old volume) and is removed from V; the primary dies; B, which never had it, is all of V",
+  nodes: 3,
+  durability: { minAcks: 1 },
+  play: async (on) => {
+    await on.steady();
+    const restore = await oldVolumes(on);
+    const [primary, a, b] = on.three();
+    await onlyOneAcknowledges(on, b);
+    await restore(a);
+    on.unstall(a);
+    a.start();
+    await on.within(4_000, () => !on.isVoter(a));
+    await primaryGone(on, primary, b);
+  },
+};
+
+const amnesiacVotes: Race = {
+  name: "a voter forgets and is asked",
+  story:
+    "only A acknowledges, A's volume goes back in time, the primary dies: A and B are enough only if A's word counts",
+  nodes: 3,
+  durability: {},
+  play: async (on) => {
+    await on.steady();
+    const restore = await oldVolumes(on);
+    const [primary, a, b] = on.three();
+    await onlyOneAcknowledges(on, b);
+    await restore(a);
+    await primaryGoneWith(on, primary, [a, b]);
+  },
+};
+
+async function primaryGoneWith(
+  on: Stage,
+  primary: SimNode,
+  left: readonly SimNode[],
+): Promise<void> {
+  primary.kill();
+  await on.wait(200);
+  for (const node of left) {
+    on.unstall(node);
+    node.start();
+  }
+  await on.wait(25_000);
+  primary.start();
+}
+
+const forgivenEarly: Race = {
+  name: "a voter forgets, follows, and is asked",
+  story:
+    "only A acknowledges, A's volume goes back in time, A follows and has received nothing yet; the primary dies",
+  nodes: 3,
+  durability: {},
+  play: async (on) => {
+    await on.steady();
+    const restore = await oldVolumes(on);
+    const [primary, a, b] = on.three();
+    await onlyOneAcknowledges(on, b);
+    await restore(a);
+    on.unstall(a);
+    a.start();
+    await on.until(() => (a.parts.machine.server?.receiver.io ?? "No") !== "No");
+    on.stall(a);
+    await on.wait(300);
+    await primaryGoneWith(on, primary, [a, b]);
+  },
+};
+
+const aloneAndTheOther: Race = {
+  name: "alone, and one that was not told",
+  story:
+    "the primary goes alone; A's agent sleeps, so that its mysqld comes back with its flag ON; then B comes back and k rises",
+  nodes: 3,
+  durability: { aloneAfter: 2_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a, b] = on.three();
+    on.pauseAgent(a);
+    on.cut(primary, a);
+    on.cut(primary, b);
+    await on.until(() => on.state.acks === 0);
+    on.heal(primary, a);
+    on.heal(primary, b);
+    await on.until(() => on.state.acks === 1);
+    await on.wait(1_000);
+    on.resumeAgent(a);
+  },
+};
+
+const removalInDoubt: Race = {
+  name: "a removal whose answer is late",
+  story:
+    "A is gone and cut, the CAS that removes it is late; meanwhile A is back and asks for its account; then the CAS arrives",
+  nodes: 3,
+  durability: { dropVoterAfter: 6_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a] = on.three();
+    const id = a.parts.machine.data?.serverId ?? 0;
+    a.kill();
+    await on.until(() => on.server(primary).data.accounts.get(id) === true);
+    on.delayWrites(primary, 6_000);
+    a.start();
+    await on.wait(2_600);
+    on.usualWrites(primary);
+    await on.wait(6_000);
+  },
+};
+
+const raiseInDoubt: Race = {
+  name: "a raise of k that arrived and whose answer did not",
+  story:
+    "k rises to 2 in Consul, and in that moment the primary loses it: it may not go back to 1 by itself",
+  nodes: 3,
+  durability: { acks: 2, aloneAfter: 2_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a] = on.three();
+    a.kill();
+    await on.until(() => on.state.acks === 1);
+    const raised = on.onState((state) => state.acks === 2);
+    a.start();
+    await raised;
+    on.cut(primary, "consul");
+    await on.wait(3_000);
+    on.heal(primary, "consul");
+  },
+};
+
+const raiseUnproven: Race = {
+  name: "k rises over what only one has",
+  story:
+    "A is back and alone acknowledges, B stalls; k rises to 2, so that one promise is enough; primary and A die",
+  nodes: 3,
+  durability: { acks: 2, aloneAfter: 2_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a, b] = on.three();
+    a.kill();
+    await on.until(() => on.state.acks === 1);
+    a.start();
+    await on.until(() => on.server(primary).semi.clientsShown === 2);
+    on.stall(b);
+    await on.within(1_500, () => on.state.acks === 2);
+    primary.kill();
+    a.kill();
+    await on.wait(200);
+    on.unstall(b);
+    await on.wait(12_000);
+    primary.start();
+    a.start();
+  },
+};
+
+const promiseOfAStranger: Race = {
+  name: "a node outside of V is asked for its promise",
+  story:
+    "only A acknowledges; primary and A die; B and a node outside of V are two, but not two voters",
+  nodes: 4,
+  durability: {},
+  play: async (on) => {
+    await on.steady();
+    const primary = on.primary();
+    const [a, b] = on.others(primary).filter((node) => on.isVoter(node));
+    const [stranger] = on.others(primary).filter((node) => !on.isVoter(node));
+    if (a === undefined || b === undefined || stranger === undefined) throw new Error("no four");
+    on.stall(b);
+    on.cut(stranger, primary);
+    await on.writes(8);
+    primary.kill();
+    a.kill();
+    await on.wait(200);
+    on.unstall(b);
+    await on.wait(15_000);
+    primary.start();
+    a.start();
+  },
+};
+
+const strangerStands: Race = {
+  name: "a node outside of V stands for election",
+  story:
+    "two nodes: the primary goes alone and takes writes, then dies; the other one was removed from V",
+  nodes: 2,
+  durability: { aloneAfter: 2_000 },
+  play: async (on) => {
+    await on.steady();
+    const primary = on.primary();
+    const [other] = on.others(primary);
+    if (other === undefined) throw new Error("no two");
+    other.kill();
+    await on.until(() => on.state.acks === 0);
+    await on.writes(8);
+    on.cut(primary, other);
+    other.start();
+    await on.wait(1_000);
+    primary.kill();
+    on.heal(primary, other);
+    await on.wait(12_000);
+    primary.start();
+  },
+};
+
+const flagBeforeV: Race = {
+  name: "a node acknowledges before it is in V",
+  story: "B was removed and comes back, A stalls: nobody of V acknowledges",
+  nodes: 3,
+  durability: { dropVoterAfter: 6_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a, b] = on.three();
+    b.kill();
+    await on.until(() => !on.isVoter(b));
+    b.start();
+    const id = b.parts.machine.data?.serverId ?? 0;
+    await on.until(() => on.server(primary).data.accounts.get(id) === false);
+    on.stall(a);
+    await on.wait(3_000);
+    on.unstall(a);
+  },
+};
+
+const flagFromAnOldRead: Race = {
+  name: "a node that was removed reads that it was not",
+  story: "B was removed and comes back with an old read of V; A stalls: only B would acknowledge",
+  nodes: 3,
+  durability: { dropVoterAfter: 6_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a, b] = on.three();
+    b.kill();
+    on.freeze(b, STATE);
+    await on.until(() => !on.isVoter(b));
+    b.start();
+    await on.wait(1_200);
+    on.stall(a);
+    await on.wait(2_500);
+    on.unstall(a);
+    on.thaw(b);
+    await on.wait(primary.runs ? 500 : 0);
+  },
+};
+
+const wipedWhileAdded: Race = {
+  name: "wiped while it is added",
+  story: "a node outside of V is added; before it reads that, it finds transactions of its own",
+  nodes: 3,
+  durability: { dropVoterAfter: 6_000 },
+  play: async (on) => {
+    await on.steady();
+    const [, , b] = on.three();
+    b.kill();
+    await on.until(() => !on.isVoter(b));
+    b.start();
+    await on.until(() => b.parts.machine.server?.receiver.io === "Yes");
+    on.freeze(b, STATE);
+    // Only the instant before counts: its record still says that it can follow.
+    await on.onState((state) => state.voters.includes(on.uuid(b)));
+    on.server(b).submit({ kind: "errant" }, () => {});
+    await on.wait(6_000);
+    on.thaw(b);
+  },
+};
+
+const casRefused: Race = {
+  name: "going alone, and Consul says no",
+  story:
+    "no voter acknowledges, the primary's session is gone as it wants to go alone: nobody has read that it is",
+  nodes: 3,
+  durability: { aloneAfter: 2_000 },
+  play: async (on) => {
+    await on.steady();
+    const [primary, a, b] = on.three();
+    const { accounts } = on.server(primary).data;
+    on.pauseAgent(a);
+    on.pauseAgent(b);
+    on.cut(primary, a);
+    on.cut(primary, b);
+    const ids = [a, b].map((node) => node.parts.machine.data?.serverId ?? 0);
+    await on.until(() => ids.every((id) => accounts.get(id) === true));
+    on.slowWrites(primary, 900);
+    await on.wait(400);
+    on.endSessions();
+    await on.wait(600);
+    on.usualWrites(primary);
+    await on.wait(3_000);
+    on.heal(primary, a);
+    on.heal(primary, b);
+  },
+};
+
+const STATE = "autopilot/sim/state";
+
+export const MEMBERSHIP_RACES: readonly Race[] = [
+  amnesiacRemoved,
+  amnesiacVotes,
+  forgivenEarly,
+  aloneAndTheOther,
+  removalInDoubt,
+  raiseInDoubt,
+  raiseUnproven,
+  promiseOfAStranger,
+  strangerStands,
+  flagBeforeV,
+  flagFromAnOldRead,
+  wipedWhileAdded,
+  casRefused,
+];

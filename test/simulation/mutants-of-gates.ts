@@ -1,0 +1,120 @@
+// Rules of arming, opening, coming back and following (PROTOCOL.md §3–§7), each with the edit that removes it and the race that
+// notices.
+import { CORE, EXECUTE, edit, race, type Mutant } from "./mutant.ts";
+
+export const GATE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "open_without_rereading",
+    says: "the gate opens only after a consistent read of its own epoch",
+    section: "§4 step 10",
+    serves: ["(2)", "(3)"],
+    edits: [
+      edit(
+        `${EXECUTE}/election.ts`,
+        "    if (!mine || memory.primacy?.epoch !== epoch) return;\n    const mysqld",
+        "    if (state === null || memory.primacy?.epoch !== epoch) return;\n    void mine;\n    const mysqld",
+      ),
+    ],
+    kills: [race("opens when another epoch is open", "late open")],
+  },
+  {
+    rule: "reacquire_without_rereading",
+    says: "a lock is taken back only after a consistent read of its own epoch",
+    section: "§3",
+    serves: ["(2)"],
+    edits: [
+      edit(
+        `${EXECUTE}/election.ts`,
+        "    if (state?.value.epoch !== epoch || state.value.primary !== memory.uuid) {\n      await killMysqld(hands);\n      return;\n    }\n",
+        "    if (state === null) return killMysqld(hands);\n",
+      ),
+    ],
+    kills: [race("takes the lock back when another epoch is open", "late lock")],
+  },
+  {
+    rule: "undrain_without_rereading",
+    says: "a hand-over is taken back only after a consistent read of its own epoch",
+    section: "§6",
+    serves: ["(2)", "(3)"],
+    edits: [
+      edit(
+        `${EXECUTE}/intents.ts`,
+        "if (!same || memory.primacy === null) {",
+        "if (memory.primacy === null || (state === null && !same)) {",
+      ),
+    ],
+    kills: [race("opens again after a hand-over that went on without it", "late open")],
+  },
+  {
+    rule: "disarm_not_awaited",
+    says: "a disarm that is under way ends before the server is armed",
+    section: "§4 step 7",
+    serves: ["I10"],
+    edits: [edit(`${EXECUTE}/election.ts`, "    await disarmed(hands);\n", "    void disarmed;\n")],
+    kills: [race("disarmed as it is armed", "spoilt election")],
+  },
+  {
+    rule: "open_without_look",
+    says: "the gate opens only if semi-sync is still as it was armed",
+    section: "§4 step 10",
+    serves: ["I7", "I9", "I10"],
+    edits: [
+      edit(`${EXECUTE}/election.ts`, "    await disarmed(hands);\n", "    void disarmed;\n"),
+      edit(
+        `${CORE}/primary.ts`,
+        'if (state.acks > 0 && (!armed || (primacy.stage === "open" && !sourceActive)))',
+        'if (state.acks > 99 && (!armed || (primacy.stage === "open" && !sourceActive)))',
+      ),
+      edit(
+        `${EXECUTE}/election.ts`,
+        "if (state.value.acks > 0 && !(armedNow && semiSync.waitFor >= state.value.acks)) {",
+        "if (state.value.acks > 99 && !(armedNow && semiSync.waitFor >= state.value.acks)) {",
+      ),
+    ],
+    kills: [race("disarmed as it is armed", "I10")],
+    together:
+      "An armed server cannot apply a newer marker, a disarm must not come late, the guard fences a source that is off, and the gate looks once more: each covers the others for most orders of events.",
+  },
+  {
+    rule: "follow_errant",
+    says: "data that the primary lacks is not followed with",
+    section: "§5",
+    serves: ["(4)"],
+    edits: [
+      edit(
+        `${EXECUTE}/following.ts`,
+        "  if (!isEmpty(errant)) {",
+        "  if (!isEmpty(errant) && errant.length > 99) {",
+      ),
+    ],
+    kills: [race("wiped while it is added", "liveness")],
+  },
+  {
+    rule: "follow_purged",
+    says: "data that the primary has purged the continuation of is made anew",
+    section: "§5",
+    serves: ["liveness"],
+    edits: [
+      edit(
+        `${EXECUTE}/following.ts`,
+        "if (!contains(heldSet(mine), gtidSet(theirs.purged))) {",
+        'if (!contains(heldSet(mine), gtidSet(theirs.purged)) && theirs.uuid === "") {',
+      ),
+    ],
+    kills: [race("purged while it was away", "liveness")],
+  },
+  {
+    rule: "consul_restored",
+    says: "a Consul that went back in time is not obeyed",
+    section: "§7",
+    serves: ["(1)"],
+    edits: [
+      edit(
+        `${CORE}/decide.ts`,
+        "if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)",
+        "if (state.ver < 0)",
+      ),
+    ],
+    kills: [race("Consul goes back to before it was alone", "(1)")],
+  },
+];
