@@ -98,6 +98,11 @@ describe("a voter is removed", () => {
     expect(the("cut", surplus).uuid).toBe(uuid("b"));
   });
 
+  test("first where it is not there: one that acknowledges has to wait until that is gone", () => {
+    const both = three.peer("b", { amnesiac: true }).absent("c", 60_000);
+    expect(the("cut", step(both)).uuid).toBe(uuid("c"));
+  });
+
   test("that is amnesiac and cannot be spared: k goes down first, alone where it is the last", () => {
     const amnesiac = { amnesiac: true } as const;
     expect(does(two.peer("b", amnesiac))).toEqual(["cut-all"]);

@@ -164,7 +164,7 @@ function stepDown(seen: Seen): readonly Action[] | null {
 /** §7 remove: gone for `dropVoterAfter`, stopped for good, or holding data that cannot follow. */
 function removeVoter(seen: Seen): readonly Action[] | null {
   const { o, state } = seen;
-  const doomed = others(seen).find((v) => {
+  const all = others(seen).filter((v) => {
     const peer = peerOf(seen, v);
     // An errant one leaves by itself; one that an operator wants rebuilt acknowledges until it is removed.
     if (peer?.needsRebuild === true && (!connected(seen, v) || peer.errant === "")) return true;
@@ -172,6 +172,8 @@ function removeVoter(seen: Seen): readonly Action[] | null {
     const since = o.absentSince[v];
     return since !== undefined && o.now - since >= o.policy.dropVoterAfterMs;
   });
+  // An absent one first: one that acknowledges may have to wait until it is gone (found by simulation).
+  const doomed = all.find((v) => !present(seen, v)) ?? all[0];
   const uuid = doomed ?? surplus(seen);
   if (uuid === undefined) return null;
   if (state.voters.length - 2 < state.acks) return fewerAcks(seen, uuid);
