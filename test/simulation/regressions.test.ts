@@ -59,3 +59,15 @@ test("a server_id that is given back, twice because a request was repeated, stay
       { at: 50_000, do: "errant", node: "n2" },
     ],
   }));
+
+test("a voter that cannot follow leaves V although the one that acknowledges is amnesiac, and that one after it", () =>
+  holds({
+    seed: 30050,
+    nodes: 3,
+    durability: {},
+    steps: [
+      { at: 30_073, do: "isolate", node: "primary", ms: 5_381 },
+      { at: 31_397, do: "old-volume", node: "n2", ms: 11_222 },
+      { at: 34_556, do: "cut", node: "replica", from: "primary", ms: 6_237 },
+    ],
+  }));
