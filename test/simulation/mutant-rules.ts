@@ -28,7 +28,8 @@ const HEAD = `# Rules, and what dies without each
 
 Made by \`node test/simulation/mutants.ts --rules\` from the table of mutants; \`mutants.test.ts\` compares. A *race* is a
 hand-written order of events (\`mutant-races-of-*.ts\`) in which the removed rule breaks what is named behind it; with all rules
-in place each of them ends well. A test is one of \`test/core\`. All further conditions of the pure core are removed and changed
+in place each of them ends well. A test is one of \`test/core\`, or of
+\`mutant-executors.test.ts\` for re-checks that no order of events gets between. All further conditions of the pure core are removed and changed
 one by one by \`npm run mutants:core\`.
 `;
 

@@ -14,7 +14,7 @@ export type Kill =
    * tried as well.
    */
   | { readonly by: "seed"; readonly seed: number; readonly nodes: number; readonly kind: Kind }
-  /** A test of test/core, by its full name. */
+  /** A test of test/core, or of mutant-executors.test.ts, by its full name. */
   | { readonly by: "test"; readonly file: string; readonly name: string };
 
 export type Mutant = {
@@ -37,6 +37,7 @@ export type Mutant = {
 export const CORE = "recipes/mysql/core";
 export const EXECUTE = "recipes/mysql/execute";
 export const SIM = "test/simulation";
+export const EXECUTOR_TESTS = `${SIM}/mutant-executors.test.ts`;
 
 export const edit = (file: string, text: string, instead: string): Edit => ({
   file,
@@ -56,6 +57,9 @@ export const unit = (file: string, name: string): Kill => ({
   file: `test/core/${file}.test.ts`,
   name,
 });
+
+/** A test of an executor's own re-check. */
+export const onHands = (name: string): Kill => ({ by: "test", file: EXECUTOR_TESTS, name });
 
 /** A guard of the core, killed by one of its tests. */
 export const guard = (

@@ -1,6 +1,6 @@
 // Rules of arming, opening, coming back and following (PROTOCOL.md §3–§7), each with the edit that removes it and the race that
 // notices.
-import { CORE, EXECUTE, edit, race, type Mutant } from "./mutant.ts";
+import { CORE, EXECUTE, edit, onHands, race, type Mutant } from "./mutant.ts";
 
 export const GATE_MUTANTS: readonly Mutant[] = [
   {
@@ -116,5 +116,53 @@ export const GATE_MUTANTS: readonly Mutant[] = [
       ),
     ],
     kills: [race("Consul goes back to before it was alone", "(1)")],
+  },
+  {
+    rule: "publish_unarmed",
+    says: "only the incarnation that was armed for this epoch is published",
+    section: "§4 step 8",
+    serves: ["I7", "I8"],
+    edits: [
+      edit(
+        `${EXECUTE}/election.ts`,
+        "if (!running || ready?.epoch !== epoch || ready.incarnation !== incarnation) return;",
+        "void [running, ready];",
+      ),
+    ],
+    kills: [
+      onHands(
+        "publish (§4 step 8, I8) > does not for one that restarted since, or that was armed for another epoch",
+      ),
+    ],
+  },
+  {
+    rule: "soft_fence_trusted",
+    says: "a soft fence that did not close the server is a hard one",
+    section: "§6",
+    serves: ["I9"],
+    edits: [
+      edit(
+        `${EXECUTE}/server.ts`,
+        "const done = mysqld !== null && (await mysqld.softFence());",
+        "const done = mysqld !== null && ((await mysqld.softFence()) || true);",
+      ),
+    ],
+    kills: [
+      onHands("soft-fence (§6) > kills what it could not close: a client could still be told OK"),
+    ],
+  },
+  {
+    rule: "set_aside_unsettled",
+    says: "before data is set aside, an open primary is read again",
+    section: "§7 rebuild",
+    serves: ["(1)"],
+    edits: [
+      edit(
+        `${EXECUTE}/data.ts`,
+        "if (state === null || !isSettled(state.value, peers)) return;",
+        "if (state === null) return;\n    void [isSettled, peers];",
+      ),
+    ],
+    kills: [onHands("set-aside (§7 rebuild) > does nothing while nobody is open, or to a voter")],
   },
 ];

@@ -9,7 +9,7 @@ import { ROOT, Suite } from "../mutation/suite.ts";
 import { edited, type Tried } from "./mutant-child.ts";
 import { rulesText } from "./mutant-rules.ts";
 import { MUTANTS } from "./mutant-table.ts";
-import type { Kill, Mutant } from "./mutant.ts";
+import { EXECUTOR_TESTS, type Kill, type Mutant } from "./mutant.ts";
 
 export type Verdict = {
   readonly rule: string;
@@ -92,7 +92,7 @@ async function tests(
   told: Options["told"],
 ): Promise<void> {
   if (kills.every(({ kill }) => kill.by !== "test")) return;
-  await using suite = await Suite.open(["test/core/**/*.test.ts"], false);
+  await using suite = await Suite.open(["test/core/**/*.test.ts", EXECUTOR_TESTS], false);
   for (const { mutant, kill } of kills)
     if (kill.by === "test") told(await testedVerdict(suite, mutant, kill));
 }
