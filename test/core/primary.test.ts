@@ -69,6 +69,10 @@ describe("a primary is killed", () => {
     ["where semi-sync is off and k = 1", primary.semiSync({ sourceEnabled: false })],
     ["where semi-sync fell back to asynchronous", primary.semiSync({ sourceActive: false })],
     ["where it waits for fewer than k", primary.acks(2)],
+    [
+      "where another has joined a newer epoch, which a restored Consul has forgotten (§7)",
+      primary.peer("b", { joined: 9, ageMs: 0 }),
+    ],
     ["where somebody closed it", primary.server({ superReadOnly: true })],
     [
       "where semi-sync is off before it is open",

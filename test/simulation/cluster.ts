@@ -1,6 +1,6 @@
 // A whole cluster in memory: world, network, Consul, machines with their nodes, clients and the judge, wired together.
 import type { MysqlConfig } from "../../recipes/mysql/config.ts";
-import { keysOf, parseState } from "../../recipes/mysql/keys.ts";
+import { keysOf, parseNode, parseState } from "../../recipes/mysql/keys.ts";
 import type { PromiseRecord } from "../../recipes/mysql/core/observation.ts";
 import { Clients } from "./clients.ts";
 import type { Gtids } from "./gtids.ts";
@@ -59,6 +59,11 @@ export class Cluster {
       promised: (uuid) => this.#disks.get(uuid)?.everPromised ?? 0,
       serverOf: (uuid) => this.#machineOf(uuid)?.server ?? null,
       onDisk: (uuid) => this.#onDisk(uuid),
+      newestRecord: () =>
+        Math.max(
+          0,
+          ...this.consul.entries(KEYS.nodes).map((entry) => parseNode(entry.value)?.joined ?? 0),
+        ),
       hasDisk: (uuid) => this.#machineOf(uuid) !== undefined,
       isOnDisk: (uuid, trx) => {
         const data = this.#machineOf(uuid)?.data ?? null;

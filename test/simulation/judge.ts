@@ -25,6 +25,8 @@ export type Known = {
   /** The same question for one transaction, at a fraction of its cost. */
   readonly isOnDisk: (uuid: string, trx: Trx) => boolean;
   readonly hasDisk: (uuid: string) => boolean;
+  /** The newest epoch that a node's record in Consul says it has joined. */
+  readonly newestRecord: () => number;
 };
 
 export class Judge implements Witness {
@@ -49,6 +51,7 @@ export class Judge implements Witness {
   wroteOutside = false;
   /** uuids whose disks went back in time: what they held is not there any more. */
   readonly #wentBack = new Set<string>();
+  #beyond = false;
   /** By uuid: the set of its newest promise in Consul. */
   readonly #promisedSets = new Map<string, Gtids>();
   /** By uuid: the newest epoch whose promise is in Consul. */
@@ -61,6 +64,7 @@ export class Judge implements Witness {
   }
 
   broken(rule: string, what: string): void {
+    if (this.#beyond && rule.startsWith("(")) return;
     this.violation ??= new Violation(rule, what);
     this.world.over ??= this.violation;
   }
@@ -163,6 +167,11 @@ export class Judge implements Witness {
 
   /** §4 steps 4 to 6, by the winner's own eyes. */
   publishes(node: string, o: Observation): void {
+    // Those who remember what Consul has forgotten have not been able to say so: more than the protocol promises (§7).
+    if (this.consulLied && this.known.newestRecord() < this.newestOpened) {
+      this.#beyond = true;
+      this.excuse = "Consul was restored, and nobody who knew better could say so";
+    }
     const why = wronglyElected(o);
     if (why !== null) this.broken("I6", `${node} publishes itself: ${why}`);
   }

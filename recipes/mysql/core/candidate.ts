@@ -34,7 +34,7 @@ export function mayNotElect(o: Observation, state: State): string | null {
 }
 
 /** §7 "Consul wiped or restored", for a node that has seen nothing of what Consul forgot: who has, says so every 2 s. */
-function joinedNewer(o: Observation, epoch: number): string | null {
+export function joinedNewer(o: Observation, epoch: number): string | null {
   const peer = o.consul.peers.find((p) => p.ageMs <= FRESH_MS && p.joined > epoch);
   if (peer === undefined) return null;
   return `${peer.node} has joined epoch ${peer.joined}, newer than ${epoch}: waiting for a person`;
