@@ -29,13 +29,11 @@ const DATADIR = {
 /** What an executor did, in order; `mysqld` says what the server of this incarnation answers. */
 function handsOf(of: { readonly state: State; readonly softFence?: boolean }) {
   const did: string[] = [];
-  const does =
-    (what: string) =>
-    (first?: unknown) => {
-      const told = typeof first === "string" || typeof first === "number";
-      did.push(told ? `${what} ${first}` : what);
-      return Promise.resolve();
-    };
+  const does = (what: string) => (first?: unknown) => {
+    const told = typeof first === "string" || typeof first === "number";
+    did.push(told ? `${what} ${first}` : what);
+    return Promise.resolve();
+  };
   const process = { incarnation: 1, running: true };
   const hands = {
     memory: {

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "../mutation/suite.ts";
 import { play } from "./mutant-play.ts";
 import { RACES } from "./mutant-races.ts";
@@ -18,21 +18,31 @@ function rulesOfTheModel(): readonly string[] {
   return [...new Set(list.split("\n").map((line) => line.split(" ")[0] ?? ""))];
 }
 
-function allVerdicts(): Promise<readonly Verdict[]> {
+/** Less than a minute on two idle cores; many on a machine that others use. */
+const ALL_WITHIN_MS = 1_800_000;
+
+/** Errors: the runner ended without its line. */
+function allVerdicts(signal: AbortSignal): Promise<readonly Verdict[]> {
   const argv = [join(import.meta.dirname, "mutants.ts"), "--json"];
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"], signal });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  return new Promise((done) => {
-    child.on("close", () => done(JSON.parse(text) as readonly Verdict[]));
+  return new Promise((done, failed) => {
+    child.on("error", failed);
+    child.on("close", () => {
+      if (text === "") failed(new Error("the mutants did not run"));
+      else done(JSON.parse(text) as readonly Verdict[]);
+    });
   });
 }
 
 describe("a rule that is removed is noticed", () => {
   let found: readonly Verdict[] = [];
+  const end = new AbortController();
   beforeAll(async () => {
-    found = await allVerdicts();
-  }, 600_000);
+    found = await allVerdicts(end.signal);
+  }, ALL_WITHIN_MS);
+  afterAll(() => end.abort());
 
   for (const { rule, section, kills } of MUTANTS)
     test(`${rule} (${section})`, () => {

@@ -3,6 +3,7 @@
 // Options: --rule PART --jobs N --most N (runs of a race or seeds, at most) --json; --rules prints the text of RULES.md.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT, Suite } from "../mutation/suite.ts";
@@ -42,7 +43,9 @@ function inAProcess(what: {
   readonly most: number;
 }): Promise<Tried> {
   const argv = [join(import.meta.dirname, "mutant-child.ts"), JSON.stringify(what)];
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
+  // All but the mutated file is the same for each: compiled once, a child needs a third less.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "autopilot-mutants") };
+  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"], env });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
