@@ -32,7 +32,8 @@ const THEMES: Readonly<Record<string, readonly Step[]>> = {
     { at: 54_000, do: "network-slow", by: 50, ms: 5_000 },
     { at: 64_000, do: "switchover", to: null },
     { at: 80_000, do: "add-node" },
-    { at: 100_000, do: "remove-node", node: "replica" },
+    { at: 90_000, do: "rebuild", node: "replica" },
+    { at: 104_000, do: "remove-node", node: "replica" },
   ],
   Consul: [
     { at: 14_000, do: "consul", how: "down", ms: 5_000 },

@@ -53,6 +53,7 @@ export const EFFECTS = [
   "operator wrote on a replica",
   "operator wrote on the primary",
   "switchover asked",
+  "rebuild ordered",
   "cluster paused",
   "node added",
   "node removed",

@@ -3,7 +3,7 @@ import type { Cluster } from "./cluster.ts";
 import { consulDay, deny, loseSessions, restoreConsul } from "./consul-days.ts";
 import type { SimNode } from "./node.ts";
 import type { DataStep, NodeStep, Step, Who } from "./steps.ts";
-import { pauseCluster, stopCluster, switchover } from "./wishes.ts";
+import { pauseCluster, rebuild, stopCluster, switchover } from "./wishes.ts";
 import { drift, type Life } from "./world.ts";
 
 export function nodeOf(cluster: Cluster, who: Who): SimNode | null {
@@ -61,6 +61,7 @@ const DATA: ReadonlySet<string> = new Set<DataStep["do"]>([
   "break-provisioning",
   "errant",
   "purge",
+  "rebuild",
   "remove-node",
   "old-volume",
   "disk-full",
@@ -157,6 +158,8 @@ function toData(cluster: Cluster, node: SimNode, step: DataStep): void {
       if (machine.data === null) return;
       world.saw("binlog purged");
       return machine.data.purged.addAll(machine.data.executed);
+    case "rebuild":
+      return rebuild(cluster, node);
     case "remove-node":
       if (!mayLose(cluster, node)) return;
       world.saw("node removed");

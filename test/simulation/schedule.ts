@@ -145,6 +145,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   half: (_, at, who) => ({ at, do: "break-provisioning", node: who() }),
   errant: (_, at, who) => ({ at, do: "errant", node: who() }),
   purge: (_, at, who) => ({ at, do: "purge", node: who() }),
+  rebuild: (_, at, who) => ({ at, do: "rebuild", node: who() }),
   wall: (random, at, who) => ({
     at,
     do: "wall-jump",
@@ -189,6 +190,7 @@ const MIX: readonly (readonly [kind: string, weight: number])[] = [
   ["half", 1],
   ["errant", 1],
   ["purge", 1],
+  ["rebuild", 1.5],
   ["wall", 1],
   ["slow", 2],
   ["switchover", 6],

@@ -28,7 +28,15 @@ type OfNode =
 
 /** To what lies on its disk, and to its replication. */
 type OfData =
-  | { readonly do: "lose-disk" | "break-provisioning" | "errant" | "purge" | "remove-node" }
+  | {
+      readonly do:
+        | "lose-disk"
+        | "break-provisioning"
+        | "errant"
+        | "purge"
+        | "rebuild"
+        | "remove-node";
+    }
   /** `old-volume`: the node's disk as it was `ms` before (S29). */
   | {
       readonly do:

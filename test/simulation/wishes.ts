@@ -3,10 +3,17 @@ import type { Intent } from "../../recipes/mysql/core/observation.ts";
 import { setKey } from "../../src/consul/dev-agent/keys.ts";
 import { write } from "../../src/consul/dev-agent/state.ts";
 import { KEYS, type Cluster } from "./cluster.ts";
+import type { SimNode } from "./node.ts";
 import { removeKeys } from "./sim-kv.ts";
 
 /** Any verb that is recorded as an intent: a new one needs a step that calls this, and an entry in the schedule's mix. */
-export function ask(cluster: Cluster, id: string, verb: Intent["verb"], to: string | null): void {
+export function ask(
+  cluster: Cluster,
+  id: string,
+  verb: Intent["verb"],
+  to: string | null,
+  more: Partial<Intent> = {},
+): void {
   const intent: Intent = {
     id,
     verb,
@@ -18,6 +25,7 @@ export function ask(cluster: Cluster, id: string, verb: Intent["verb"], to: stri
     by: "operator",
     at: "",
     outcome: null,
+    ...more,
   };
   wish(cluster, KEYS.intent(id), JSON.stringify(intent));
 }
@@ -25,6 +33,20 @@ export function ask(cluster: Cluster, id: string, verb: Intent["verb"], to: stri
 export function switchover(cluster: Cluster, to: string | null): void {
   cluster.world.saw("switchover asked");
   ask(cluster, `switchover-${cluster.world.random.uuid()}`, "switchover", to);
+}
+
+/** `autopilot rebuild NODE`: about the datadir that it has now. */
+export function rebuild(cluster: Cluster, node: SimNode): void {
+  const { state } = cluster.judge;
+  const uuid = node.parts.machine.data?.uuid;
+  if (uuid === undefined || state === null) return;
+  cluster.world.saw("rebuild ordered");
+  const voter = state.voters.includes(uuid);
+  ask(cluster, `rebuild-${uuid}`, "rebuild", node.name, {
+    uuid,
+    ver: state.ver,
+    rebuild: { voter, kept: null },
+  });
 }
 
 /** The cluster stops in order, and is started again after `ms`. */
