@@ -2,7 +2,6 @@
 // tick, a fence and its own result. The executors are the real ones, on hands that only remember.
 import { describe, expect, test } from "vitest";
 import type { State } from "../../recipes/mysql/core/observation.ts";
-import { data } from "../../recipes/mysql/execute/data.ts";
 import { election } from "../../recipes/mysql/execute/election.ts";
 import type { Hands } from "../../recipes/mysql/execute/hands.ts";
 import { server } from "../../recipes/mysql/execute/server.ts";
@@ -114,27 +113,5 @@ describe("soft-fence (§6)", () => {
     const { hands, did } = handsOf({ state: STATE, softFence: false });
     await server["soft-fence"](hands, fence);
     expect(did).toEqual(["SIGKILL", "hold"]);
-  });
-});
-
-describe("set-aside (§7 rebuild)", () => {
-  const aside = { do: "set-aside", why: "errant" } as const;
-  const open: State = { ...STATE, phase: "open", primary: "other", voters: ["other"], acks: 0 };
-
-  test("sets aside what no voter holds, beside an open primary", async () => {
-    const { hands, did } = handsOf({ state: open });
-    await data["set-aside"](hands, aside);
-    expect(did).toContain("set aside errant");
-  });
-
-  test("does nothing while nobody is open, or to a voter", async () => {
-    for (const state of [
-      { ...open, phase: "promoting" } as const,
-      { ...open, voters: ["me", "other"] },
-    ]) {
-      const { hands, did } = handsOf({ state });
-      await data["set-aside"](hands, aside);
-      expect(did).toEqual([]);
-    }
   });
 });

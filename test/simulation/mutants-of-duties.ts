@@ -97,8 +97,8 @@ export const DUTY_MUTANTS: readonly Mutant[] = [
     "an operator's write on a replica is found",
     {
       file: "following",
-      text: "if (own !== o.following.own && o.now - o.following.since >= REFOLLOW_EVERY_MS)",
-      instead: "if (o.now < 0)",
+      text: "!isEmpty(notReceived(o.server, o.following.known)) &&",
+      instead: "o.now < 0 &&",
     },
     unit(
       "following",
@@ -135,8 +135,8 @@ export const DUTY_MUTANTS: readonly Mutant[] = [
     "rejoin hold: data that cannot follow is kept for a person",
     {
       file: "following",
-      text: 'if (o.policy.rejoin === "hold")',
-      instead: 'if (o.policy.rejoin !== "hold" && o.policy.rejoin !== "rebuild")',
+      text: 'if (o.policy.rejoin === "hold" && !isOrdered(o))',
+      instead: "if (o.now < 0)",
     },
     unit(
       "following",
@@ -149,13 +149,13 @@ export const DUTY_MUTANTS: readonly Mutant[] = [
     "(1)",
     "data is set aside only beside an open primary",
     {
-      file: "following",
-      text: "if (state === undefined || !isSettled(state, o.consul.peers))",
-      instead: "if (state === undefined)",
+      file: "rebuild",
+      text: "if (markerUuid === null || !contains(gtidSet(primary.executed), gtidSet(committed)))",
+      instead: "if (markerUuid === null)",
     },
     unit(
       "following",
-      "data that cannot follow > is kept while the primary has not opened: its marker is not committed yet",
+      "data that cannot follow > is kept while the primary's marker is not committed, and while k other voters lack its position",
     ),
   ),
   guard(

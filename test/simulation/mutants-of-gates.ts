@@ -151,18 +151,4 @@ export const GATE_MUTANTS: readonly Mutant[] = [
       onHands("soft-fence (§6) > kills what it could not close: a client could still be told OK"),
     ],
   },
-  {
-    rule: "set_aside_unsettled",
-    says: "before data is set aside, an open primary is read again",
-    section: "§7 rebuild",
-    serves: ["(1)"],
-    edits: [
-      edit(
-        `${EXECUTE}/data.ts`,
-        "if (state === null || !isSettled(state.value, peers)) return;",
-        "if (state === null) return;\n    void [isSettled, peers];",
-      ),
-    ],
-    kills: [onHands("set-aside (§7 rebuild) > does nothing while nobody is open, or to a voter")],
-  },
 ];

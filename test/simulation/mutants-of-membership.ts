@@ -320,9 +320,9 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     serves: ["I4", "(1)"],
     edits: [
       edit(
-        `${EXECUTE}/data.ts`,
-        "    if (state.value.voters.includes(uuidOf(hands))) return;\n",
-        "",
+        `${EXECUTE}/aside.ts`,
+        "  const state = await consistentState(hands);\n  await registry.refreshPeers(0);",
+        "  const { state } = registry.facts();\n  void consistentState;\n  await registry.refreshPeers(0);",
       ),
     ],
     kills: [race("wiped while it is added", "I4")],

@@ -267,7 +267,7 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     "no server is started before its data is known to be of this cluster",
     {
       file: "decide",
-      text: "    bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one\n    endGhost(o) ?? //             5 our own lock of an agent's life before this one\n    freeLock(o) ??\n    keepServerUp(o) ?? //         no server: start it, closed\n",
+      text: "    bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one\n    endGhost(o) ?? //             5 our own lock of an agent's life before this one\n    freeLock(o) ??\n    obeyOrder(o) ?? //            an operator wants this data gone\n    keepServerUp(o) ?? //         no server: start it, closed\n",
       instead:
         "    endGhost(o) ??\n    freeLock(o) ??\n    keepServerUp(o) ??\n    bootstrapOrProvision(o) ??\n",
     },
