@@ -56,6 +56,7 @@ describe("an election is started", () => {
   test("not while a better node has its head start", () => {
     const better = lost.peer("c", { priority: 1 });
     expect(deeds(tries(better.lockFree(149)))).toEqual(["hold"]);
+    expect(says(tries(better.lockFree(149)))).toContain("another node goes first");
     expect(deeds(tries(better.lockFree(150)))).toEqual(["elect"]);
   });
 

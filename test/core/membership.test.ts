@@ -127,6 +127,13 @@ describe("the barrier of a removal", () => {
     .absent("c", 31_000)
     .changing("remove", { uuid: uuid("c"), voters: ids("a", "b"), since: NOW - 400 });
 
+  test("is waited for, however long: only a raise of k is taken back", () => {
+    const long = three
+      .absent("c", 31_000)
+      .changing("remove", { uuid: uuid("c"), voters: ids("a", "b"), since: NOW - 60_000 });
+    expect(does(long.heartbeat({ ackedStart: NOW - 61_000 }))).toEqual(["hold"]);
+  });
+
   test("is a heartbeat that started after the cut: an earlier one proves nothing", () => {
     expect(does(cut.heartbeat({ ackedStart: NOW - 500 }))).toEqual(["hold"]);
     expect(does(cut.heartbeat({ ackedStart: NOW - 400 }))).toEqual(["hold"]);

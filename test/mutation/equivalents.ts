@@ -3,6 +3,9 @@
 const CANDIDATE = "recipes/mysql/core/candidate.ts";
 const CHOICE = "recipes/mysql/core/choice.ts";
 
+const ELECTING = "recipes/mysql/core/electing.ts";
+const MEMBERSHIP = "recipes/mysql/core/membership.ts";
+
 export const EQUIVALENTS: readonly { readonly id: string; readonly why: string }[] = [
   {
     id: `${CANDIDATE} rank: server === null || markerUuid === null || me.uuid === null → (server === null || markerUuid === null)`,
@@ -32,5 +35,21 @@ export const EQUIVALENTS: readonly { readonly id: string; readonly why: string }
   {
     id: `${CHOICE} prefer: a.uuid < b.uuid → a.uuid <= b.uuid`,
     why: "no two promises of an epoch have one uuid",
+  },
+  {
+    id: `${ELECTING} freeLock: !holdsLock(o) || o.primacy !== null → (!holdsLock(o))`,
+    why: "a primacy whose server does not run has ended one rung above",
+  },
+  {
+    id: `${MEMBERSHIP} present: connected(seen, uuid) && seen.o.absentSince[uuid] === undefined → (seen.o.absentSince[uuid] === undefined)`,
+    why: "observe.ts counts every voter without a dump thread as absent, in the same look",
+  },
+  {
+    id: `${MEMBERSHIP} relax: !sourceEnabled || waitFor < state.acks → (!sourceEnabled)`,
+    why: "a primary that waits for too few is fenced before it looks at V (primary.ts: guard)",
+  },
+  {
+    id: `${MEMBERSHIP} relax: waitFor < state.acks → waitFor <= state.acks`,
+    why: "the next line says the same of k > 0, and with k = 0 nobody waits for 0",
   },
 ];
