@@ -13,6 +13,10 @@ const table = {
     means: "An account that applications use may write past a fence or past the binary log.",
     hint: "revoke SUPER, CONNECTION_ADMIN and the like, or lock the account; root@localhost is not counted",
   },
+  AP_ADOPT_REFUSED: {
+    means: "This Consul cannot be adopted, or not without a loss that nobody has accepted.",
+    hint: 'the reasons are listed; README\'s runbook "Consul lost its data" says what to do in which order',
+  },
   AP_ALONE: {
     means: "The primary's writes are on its disk only, and nobody else may be promoted.",
     hint: "start a replica; it becomes a voter by itself once it has caught up",
@@ -39,7 +43,7 @@ const table = {
   },
   AP_CONSUL_DENIED: {
     means: "Consul refused the ACL token.",
-    hint: "give a token with key, session and service rights in CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE",
+    hint: "give a token with key, session and service rights in CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE; the file is read again at each refusal",
   },
   AP_CONSUL_UNREACHABLE: {
     means: "No Consul agent answers at the configured addresses.",
@@ -73,6 +77,10 @@ const table = {
   AP_EXPLAIN_UNKNOWN: {
     means: "There is no such error code.",
     hint: "`autopilot explain` without a code lists them all",
+  },
+  AP_FAILOVER_REFUSED: {
+    means: "No primary can be elected now, or there is one.",
+    hint: "the reasons are listed; a living primary is handed over by `autopilot switchover`",
   },
   AP_FAILSAFE: {
     means:
@@ -127,7 +135,7 @@ const table = {
   AP_STATE_OLDER: {
     means:
       "Consul's state is older than what this node has already seen: it was wiped or restored.",
-    hint: "check which Consul this is: give back the right one, or its newest snapshot; until then nothing is changed",
+    hint: "check which Consul this is: give back the right one, or run `autopilot adopt`; until then nothing is changed",
   },
   AP_SWITCHOVER_REFUSED: {
     means: "The switchover cannot be done safely now.",

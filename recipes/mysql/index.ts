@@ -6,7 +6,9 @@ import type { Observation } from "./core/observation.ts";
 import { beforeStart, hints, localConfig, prepareLocal, stopCluster } from "./local.ts";
 import { mysqlSpec } from "./mysqld/tool.ts";
 import { startReconciler } from "./reconciler.ts";
+import { adopt } from "./verbs/adopt.ts";
 import { dsn } from "./verbs/dsn.ts";
+import { failover } from "./verbs/failover.ts";
 import { pause, resume } from "./verbs/pause.ts";
 import { rebuild } from "./verbs/rebuild.ts";
 import { status } from "./verbs/status.ts";
@@ -29,7 +31,7 @@ const mysql: Recipe<MysqlConfig, Observation, Action> = {
     meta: serviceMeta(node),
   }),
   start: startReconciler,
-  verbs: [status, dsn, switchover, rebuild, pause, resume],
+  verbs: [status, dsn, switchover, failover, rebuild, adopt, pause, resume],
   prepareLocal,
   localConfig,
   beforeStart,

@@ -88,7 +88,7 @@ export function parseLeader(text: string): LeaderValue | null {
 }
 
 export function parseNode(text: string): NodeRecord | null {
-  return withSets(
+  const found = withSets(
     record<NodeRecord>(text, {
       uuid: "string",
       node: "string",
@@ -99,7 +99,11 @@ export function parseNode(text: string): NodeRecord | null {
       role: "string",
     }),
   );
+  // An agent of before says nothing of these.
+  return found === null ? null : { ...BEFORE_ANSWERS, ...found };
 }
+
+const BEFORE_ANSWERS = { seenVer: 0, seenEpoch: 0, answer: null };
 
 export function parsePromise(text: string): PromiseRecord | null {
   return withSets(

@@ -46,6 +46,8 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   const peersMaxAge = peersWanted(memory, registry.facts(), server);
   if (peersMaxAge !== null) await registry.refreshPeers(peersMaxAge);
   if (memory.primacy?.stage === "open") await registry.refreshClaims(CLAIMS_EVERY_MS);
+  // Records that know more than the watch has brought yet: only a read from after them tells a restore from a delay (§7).
+  if (recordsKnowMore(registry.facts())) await registry.confirmState();
   await checkAmnesia(parts);
   await lookAtDisk(parts);
   remember(parts, server, clock.now());
@@ -224,6 +226,12 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
     memory.heads = [...memory.heads, { at: now, executed: server.executed }].slice(-HEADS_KEPT);
 }
 
+function recordsKnowMore({ state, peers }: ConsulFacts): boolean {
+  if (state === null) return false;
+  const { ver, epoch } = state.value;
+  return peers.some((p) => p.seenVer > ver || p.seenEpoch > epoch);
+}
+
 /**
  * How old the node records may be for this tick's decision, ms; null: they are not needed. They are read on demand
  * only, because every node writes its own every 2 s and watching them would wake all nodes all the time (§1).
@@ -235,6 +243,8 @@ function peersWanted(
 ): number | null {
   const state = consul.state?.value;
   if (memory.datadir.kind !== "ready") return 500;
+  // A wish that asks all nodes (§7a), also where Consul has lost its state.
+  if (consul.intents.some((i) => i.outcome === null && i.verb !== "join")) return 200;
   if (state === undefined) return null;
   if (consul.leader?.session == null) return 300;
   if (memory.stopping || consul.intents.some((i) => i.outcome === null)) return 200;

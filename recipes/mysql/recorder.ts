@@ -106,6 +106,7 @@ const URGENT = [
   "mysqldPid",
   "writable",
   "paused",
+  "answer",
 ] as const satisfies readonly (keyof NodeRecord)[];
 
 function urgent(record: NodeRecord): string {

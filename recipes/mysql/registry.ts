@@ -7,6 +7,7 @@ import type {
   ConsulFacts,
   Intent,
   LeaderValue,
+  NodeRecord,
   Peer,
   PromiseRecord,
   State,
@@ -62,6 +63,8 @@ export class Registry implements AsyncDisposable {
   #peers = new Map<string, Known>();
   #peersAt: number | null = null;
   #claims: { readonly at: number; readonly ids: readonly number[] } | null = null;
+  /** The last record of each voter, also where Consul has lost it since: a voter without a server_id could not be dropped. */
+  #ofVoters = new Map<string, NodeRecord>();
   #error: string | null = null;
   readonly #rereading = new Set<"leader" | "state">();
 
@@ -273,6 +276,7 @@ export class Registry implements AsyncDisposable {
       }
       this.#peers = next;
       this.#peersAt = now;
+      this.#keepVoters(next);
     } catch (error) {
       this.#error = messageOf(error);
     }
@@ -289,6 +293,21 @@ export class Registry implements AsyncDisposable {
     } catch (error) {
       this.#error = messageOf(error);
     }
+  }
+
+  #keepVoters(read: ReadonlyMap<string, { readonly peer: Peer }>): void {
+    const voters = this.#state?.value.voters;
+    if (voters === undefined) return;
+    const kept = voters.flatMap((uuid) => {
+      const record = read.get(uuid)?.peer ?? this.#ofVoters.get(uuid);
+      return record === undefined ? [] : [[uuid, record] as const];
+    });
+    this.#ofVoters = new Map(kept);
+  }
+
+  /** What this voter last said, as far as this process has read it; Consul need not know it any more. */
+  lastWordOf(uuid: string): NodeRecord | undefined {
+    return this.#ofVoters.get(uuid);
   }
 
   leaderFreeSince(): number | null {

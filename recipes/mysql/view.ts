@@ -7,6 +7,7 @@ import {
   type Kv,
   type NodeIdentity,
 } from "../../src/index.ts";
+import type { Loss } from "./core/answers.ts";
 import type { Intent, LeaderValue, NodeRecord, State } from "./core/observation.ts";
 import { keysOf, parseIntent, parseLeader, parseNode, parseState } from "./keys.ts";
 
@@ -26,8 +27,21 @@ export type HistoryEntry = {
   readonly epoch: number;
   readonly node: string;
   readonly at: string;
+  /** Absent in an epoch that nobody opened. */
   readonly why?: string;
+  /** Of an epoch that an operator's wish began (§7a). */
+  readonly verb?: "adopt" | "failover";
+  readonly by?: string;
+  readonly loss?: Loss | null;
 };
+
+/** One line of the cluster's history. */
+export function historySays(h: HistoryEntry): string {
+  const opened = h.why === undefined ? [] : [`${h.node} became primary: ${h.why}`];
+  if (h.verb === undefined) return opened.join("") || `${h.node} became primary`;
+  const loss = h.loss == null ? "" : `, DATA LOSS ACCEPTED (epoch ${h.loss.epoch})`;
+  return [...opened, `${h.verb} by ${h.by ?? "operator"} on ${h.node}${loss}`].join("; ");
+}
 
 /** Name of every node's service in Consul. */
 export const SERVICE = "mysql";

@@ -33,6 +33,8 @@ export async function watchPrefix(
     } catch (error) {
       if (aborted(signal)) return;
       onError(error);
+      // Who answers next may be another history, of lower indexes: waiting for the known one to move would miss that.
+      index = 0;
       await pause(backoffMs, signal);
       backoffMs = Math.min(2 * backoffMs, BACKOFF_MAX_MS);
       continue;

@@ -127,7 +127,9 @@ describe("housekeeping", () => {
   const newer = replica.state({ ver: 11 });
 
   test("notes the newest state on a quiet tick, durably, so that an older one is known for what it is", () => {
-    expect(the("note-state", newer.decides())).toMatchObject({ ver: 11, epoch: EPOCH });
+    expect(the("note-state", newer.decides())).toMatchObject({
+      state: { ver: 11, epoch: EPOCH },
+    });
     expect(does(replica)).toEqual(["hold"]);
   });
 

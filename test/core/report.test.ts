@@ -1,6 +1,7 @@
 // What a node is and says: one role, one sentence, one record (PROTOCOL §1).
 import { describe, expect, test } from "vitest";
 import { epochOf, recordOf, roleOf, sentence } from "../../recipes/mysql/core/report.ts";
+import { founded } from "../../recipes/mysql/core/state.ts";
 import { EPOCH, gtids, NOW, situation, uuid, type Situation } from "./situation.ts";
 
 const REST = { agentPort: 3308, pid: 7, controlSocket: "/s", since: "2026-01-01", ver: 12 };
@@ -45,7 +46,7 @@ describe("the sentence", () => {
   });
 
   test("does not mention housekeeping", () => {
-    const noted = { do: "note-state", ver: 1, epoch: 1, why: "the newest state seen" } as const;
+    const noted = { do: "note-state", state: founded("a"), why: "the newest state seen" } as const;
     expect(sentence([noted, { do: "hold", why: "all is well" }])).toBe("all is well");
     expect(sentence([])).toBe("nothing to do");
   });

@@ -117,6 +117,9 @@ export function peerOf(name: Name, more: Partial<Peer> = {}): Peer {
     zone: "",
     alerts: [],
     since: "2026-01-01T00:00:00Z",
+    seenVer: 10,
+    seenEpoch: EPOCH,
+    answer: null,
     ageMs: 500,
     ...more,
   };

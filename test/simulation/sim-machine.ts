@@ -105,7 +105,7 @@ export function simDisk(machine: Machine, life: Life): Disk {
             "AP_BUG_INVARIANT",
             `promise ${JSON.stringify(next)} after ${JSON.stringify(machine.promise)}`,
           );
-        machine.promise = { epoch: next.epoch, ver: next.ver, seenEpoch: next.seenEpoch };
+        machine.promise = next;
         machine.everPromised = Math.max(machine.everPromised, next.epoch);
       }),
     writePlan: (plan) => durable(() => void (machine.plan = plan)),

@@ -1,5 +1,6 @@
 // What one tick may do: the verbs that the log, the tests and the status print. Coarse and idempotent; executed in
 // order, the first failure ends the tick. `why` is for people and always there.
+import type { Loss } from "./answers.ts";
 import type { State } from "./observation.ts";
 
 type Reason = { readonly why: string };
@@ -7,8 +8,7 @@ type Reason = { readonly why: string };
 /** fsyncs the highest state.ver and epoch that was read (§7 Consul wiped). Routine: nobody needs to be told why. */
 type NoteState = {
   readonly do: "note-state";
-  readonly ver: number;
-  readonly epoch: number;
+  readonly state: State;
   readonly why?: string;
 };
 
@@ -57,6 +57,16 @@ export type Action =
           }
         /** One transaction: take the lock and raise the epoch (§4 steps 1–2). */
         | { readonly do: "elect"; readonly from: State; readonly index: number }
+        /** §7a: an operator's wish, in one transaction with the lock, the wish and the cluster's id. */
+        | {
+            readonly do: "rewrite-state";
+            readonly intent: string;
+            readonly how: "keep" | "elect" | "loss";
+            readonly next: State;
+            /** 0: Consul has no state. */
+            readonly index: number;
+            readonly loss: Loss | null;
+          }
         | { readonly do: "promise"; readonly epoch: number }
         | { readonly do: "take-over"; readonly epoch: number; readonly acks: number }
         /** §4 step 5: copies what T has and this node has not from a holder, asynchronously; the holder stays closed. */

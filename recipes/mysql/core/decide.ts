@@ -9,6 +9,7 @@ import { bePrimary, endPrimacy } from "./primary.ts";
 import { obeyOrder } from "./rebuild.ts";
 import { joinedEpoch } from "./state.ts";
 import { stopCluster, stopping } from "./stopping.ts";
+import { obeyWish, tellOutcome } from "./wish.ts";
 
 export function decide(o: Observation): readonly Action[] {
   const actions = ladder(o);
@@ -20,7 +21,8 @@ function ladder(o: Observation): readonly Action[] {
     endPrimacy(o) ?? //           1 a mysqld that ended took its epoch with it
     stopCluster(o) ?? //          2 orders to stop, of the cluster and of this node
     stopping(o) ??
-    olderConsul(o) ?? //          3 a Consul that went back in time is not obeyed
+    obeyWish(o) ?? //             3 what only a person may order
+    olderConsul(o) ?? //            a Consul that went back in time is not obeyed
     bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one
     endGhost(o) ?? //             5 our own lock of an agent's life before this one
     freeLock(o) ??
@@ -35,27 +37,36 @@ function ladder(o: Observation): readonly Action[] {
   );
 }
 
-/** §7 "Consul wiped or restored": refuse everything until a person has looked. An open primary stays as it is. */
+/**
+ * §7 "Consul wiped or restored": refuse everything until a person has looked. An open primary stays as it is; a server
+ * that is down is started, closed, because its data is what `adopt` asks for.
+ */
 function olderConsul(o: Observation): readonly Action[] | null {
+  const why = isOlder(o);
+  if (why === null) return null;
+  const start = o.datadir.kind === "ready" && o.primacy === null ? keepServerUp(o) : null;
+  return (
+    start ?? hold(`${why}: waiting for a person, who may \`autopilot adopt\``, "AP_STATE_OLDER")
+  );
+}
+
+function isOlder(o: Observation): string | null {
   const { consul, promise } = o;
   if (!consul.loaded) return null;
   const state = consul.state?.value;
-  const known = promise.ver > 0 || promise.seenEpoch > 0;
   const inData =
     o.server !== null && o.markerUuid !== null ? joinedEpoch(o.server, o.markerUuid) : 0;
   if (state === undefined) {
-    if (!known) return null;
-    return hold(
-      "Consul has no state of this cluster, but this node has seen one: waiting for a person",
-      "AP_STATE_OLDER",
-    );
+    if (promise.ver === 0 && promise.seenEpoch === 0) return null;
+    return "Consul has no state of this cluster, but this node has seen one";
   }
-  if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)
-    return hold(
-      `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${Math.max(promise.seenEpoch, inData)}): waiting for a person`,
-      "AP_STATE_OLDER",
-    );
-  return null;
+  const epoch = Math.max(promise.seenEpoch, inData);
+  if (state.ver < promise.ver || state.epoch < epoch)
+    return `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what this node has seen (ver ${promise.ver}, epoch ${epoch})`;
+  // A node that slept through the newer states knows it from the others (observe.ts has read `state` after the records).
+  const knows = consul.peers.find((p) => p.seenVer > state.ver || p.seenEpoch > state.epoch);
+  if (knows === undefined) return null;
+  return `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what ${knows.node} has seen (ver ${knows.seenVer}, epoch ${knows.seenEpoch})`;
 }
 
 /** Housekeeping that must happen and can wait for a quiet tick. */
@@ -66,8 +77,8 @@ function whenIdle(o: Observation): readonly Action[] {
   const { ver, epoch } = state;
   const newer = ver > o.promise.ver || epoch > o.promise.seenEpoch;
   const regressed = ver < o.promise.ver || epoch < o.promise.seenEpoch;
-  const actions: Action[] = [];
-  if (newer && !regressed) actions.push({ do: "note-state", ver, epoch });
+  const actions: Action[] = [...tellOutcome(o)];
+  if (newer && !regressed) actions.push({ do: "note-state", state });
   if (o.datadir.bootstrap !== null && o.datadir.bootstrap === o.consul.initialize && epoch > 0)
     actions.push({ do: "finish-bootstrap", why: "Consul knows the cluster" });
   return actions;

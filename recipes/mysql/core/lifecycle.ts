@@ -32,6 +32,8 @@ export function bootstrapOrProvision(o: Observation): readonly Action[] | null {
 function checkCluster(o: Observation): readonly Action[] | null {
   const { datadir, consul } = o;
   if (datadir.bootstrap !== null && consul.initialize === null) {
+    const other = nodeWithData(o);
+    if (other !== null) return other;
     if (!holdsLock(o)) return takeLockToFound(o);
     const clusterId = datadir.bootstrap;
     return [{ do: "register-cluster", clusterId, why: "founded: Consul learns of it" }];
@@ -52,17 +54,22 @@ function checkCluster(o: Observation): readonly Action[] | null {
 
 function foundCluster(o: Observation): readonly Action[] {
   if (o.consul.peersAgeMs === null) return hold("looking for other nodes");
-  // A Consul that lost its data, while nodes with data run: a new cluster beside theirs would split the clients.
-  const withData = o.consul.peers.find((p) => p.uuid !== o.me.uuid && p.executed !== "");
-  if (withData !== undefined)
-    return hold(
-      `${withData.node} has data, but Consul knows no cluster: waiting for a person`,
-      "AP_STATE_OLDER",
-    );
+  const other = nodeWithData(o);
+  if (other !== null) return other;
   // Its own election would be the first one.
   if (o.me.noFailover) return hold("tagged nofailover: another node has to found the cluster");
   if (!holdsLock(o)) return takeLockToFound(o);
   return [{ do: "initialize", clusterId: null, why: "first node: founding the cluster" }];
+}
+
+/** A Consul that lost its data, while nodes with data run: a new cluster beside theirs would split the clients. */
+function nodeWithData(o: Observation): readonly Action[] | null {
+  const withData = o.consul.peers.find((p) => p.uuid !== o.me.uuid && p.executed !== "");
+  if (withData === undefined) return null;
+  return hold(
+    `${withData.node} has data, but Consul knows no cluster: waiting for a person`,
+    "AP_STATE_OLDER",
+  );
 }
 
 function takeLockToFound(o: Observation): readonly Action[] {

@@ -13,6 +13,7 @@ export type {
   PromiseRecord,
   Role,
   State,
+  WishAnswer,
 } from "./records.ts";
 
 /** The replica half of a server: what SHOW REPLICA STATUS and performance_schema say of our one channel. */
@@ -101,6 +102,9 @@ export type PromiseFacts = {
   /** Highest `state.ver` and `state.epoch` ever read (§7 "Consul wiped or restored"). */
   readonly ver: number;
   readonly seenEpoch: number;
+  /** The newest `state` read, and, of a published primary, the one that it is about to write (§7a "the note"). */
+  readonly noted?: State | null;
+  readonly pending?: State | null;
 };
 
 /** What Consul says. `reachable` false: everything else is the last that was read. */

@@ -107,6 +107,22 @@ export type NodeRecord = GtidFacts & {
   /** What a person should know, each with its code; absent in a record of an older agent. */
   readonly alerts?: readonly string[];
   readonly since: string;
+  /** Highest state.ver and state.epoch that it has ever read (§7 "Consul wiped or restored"). */
+  readonly seenVer: number;
+  readonly seenEpoch: number;
+  /** Its answer to an operator's wish for `adopt` or `failover` (§7a); null: none is asked, or it cannot answer. */
+  readonly answer: WishAnswer | null;
+};
+
+/** What a node knows durably, said once its mysqld can be read. */
+export type WishAnswer = {
+  /** Id of the intent: so nobody needs a clock to tell that this is no record of long ago. */
+  readonly intent: string;
+  readonly clusterId: string | null;
+  /** It is the open primary of the record's epoch. */
+  readonly open: boolean;
+  readonly noted: State | null;
+  readonly pending: State | null;
 };
 
 export type Role =
@@ -124,16 +140,23 @@ export type Peer = NodeRecord & { readonly ageMs: number };
 /** Key `intents/<id>`: an operator's, or a node's, recorded wish. */
 export type Intent = {
   readonly id: string;
-  readonly verb: "switchover" | "stop-cluster" | "join" | "rebuild";
-  /** switchover, rebuild: the name of the node. */
+  readonly verb: "switchover" | "stop-cluster" | "join" | "rebuild" | "adopt" | "failover";
+  /** switchover, rebuild, failover: the name of the node. */
   readonly to: string | null;
-  /** join: who asks; rebuild: the datadir that is to go. */
+  /**
+   * join: who asks; rebuild: the datadir that is to go; adopt, failover: who is to act, or null: nobody yet, all nodes
+   * are asked what they know.
+   */
   readonly uuid: string | null;
   readonly serverId: number | null;
   /** `state.epoch` when it was wished: an intent of another epoch is stale. */
   readonly epoch: number;
   /** join: `state.ver` at which the node's semi-sync flag was OFF and its receiver not connected (§7). */
   readonly ver: number;
+  /** adopt, failover: the operator accepts what may be lost. */
+  readonly accept?: boolean;
+  /** failover: the node that the operator says is switched off. */
+  readonly off?: string | null;
   readonly by: string;
   readonly rebuild?: {
     /** Whether it was in V when it was wished. */

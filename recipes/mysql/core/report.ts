@@ -5,6 +5,7 @@ import { diskFull } from "./candidate.ts";
 import type { NodeRecord, Observation, Role } from "./observation.ts";
 import { isOrdered } from "./rebuild.ts";
 import { joinedEpoch } from "./state.ts";
+import { wishAnswer } from "./wish.ts";
 
 export function roleOf(o: Observation): Role {
   if (o.datadir.kind !== "ready") return "provisioning";
@@ -77,5 +78,8 @@ export function recordOf(
     zone: me.zone,
     paused: o.consul.paused,
     alerts: alertsOf(o),
+    seenVer: o.promise.ver,
+    seenEpoch: o.promise.seenEpoch,
+    answer: wishAnswer(o),
   };
 }

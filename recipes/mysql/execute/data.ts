@@ -9,6 +9,7 @@ import {
   commitNoted,
   crashPoint,
   mysqldOf,
+  note,
   sessionOf,
   uuidOf,
   type Executors,
@@ -139,6 +140,13 @@ export const data = {
   provision: async (hands, { donor }) => {
     const clusterId = hands.registry.facts().initialize;
     if (clusterId === null) return;
+    const { serverId, uuid } = hands.memory;
+    const claim = await hands.kv.get(hands.keys.serverId(serverId ?? 0));
+    // A Consul that lost its data gave away another node's server_id meanwhile (§7a): a new one is claimed.
+    if (claim === null || (JSON.parse(claim.value) as { uuid: string }).uuid !== uuid) {
+      await forgetIdentity(hands);
+      return;
+    }
     hands.announce("provision", `cloning from ${donor.node}`);
     startJob(hands, "provision", async (report, signal) => {
       await hands.disk.writeBootstrap(null);
@@ -172,7 +180,12 @@ export const data = {
   },
 
   "register-cluster": async (hands, { clusterId }) => {
-    const { keys } = hands;
+    const { keys, registry, memory } = hands;
+    // Right before it takes effect: nodes of a Consul that lost its data have written their records again by now (§7).
+    await registry.refreshPeers(0);
+    const { peers, peersAgeMs } = registry.facts();
+    const others = peers.some((p) => p.uuid !== memory.uuid && p.executed !== "");
+    if (others || peersAgeMs === null || peersAgeMs > 1_000) return;
     const done = await commitNoted(hands, [
       { do: "check-session", key: keys.leader, session: sessionOf(hands) },
       { do: "cas", key: keys.initialize, value: clusterId, index: 0 },
@@ -182,16 +195,7 @@ export const data = {
     if (done.ok) hands.announce("founded", `cluster ${clusterId} founded by ${hands.node.name}`);
   },
 
-  "note-state": async (hands, { ver, epoch }) => {
-    const { memory, disk } = hands;
-    const next = {
-      epoch: memory.promise.epoch,
-      ver: Math.max(ver, memory.promise.ver),
-      seenEpoch: Math.max(epoch, memory.promise.seenEpoch),
-    };
-    await disk.writePromise(next);
-    memory.promise = next;
-  },
+  "note-state": async (hands, { state }) => note(hands, state),
 } satisfies Partial<Executors>;
 
 export async function forgetIdentity(hands: Hands): Promise<void> {

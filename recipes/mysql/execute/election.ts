@@ -1,6 +1,7 @@
 // Election and promotion, the effects (PROTOCOL §4). Each step re-checks its precondition where it takes effect:
 // in the transaction that writes it, or by a consistent read right before.
 import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
+import { noting } from "../core/note.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
 import { DISK_FULL_BELOW, MARKER_WITHIN_MS, PROVEN_WITHIN_MS } from "../core/policy.ts";
 import type { LeaderValue, PromiseRecord, State } from "../core/observation.ts";
@@ -28,7 +29,7 @@ import { beginTrail, notePromises, noteStep } from "./trail.ts";
 const MARK_AGAIN_AFTER_MS = 500;
 
 /** What `leader` says while we hold it for this epoch. */
-function leaderValue(hands: Hands, epoch: number): string {
+export function leaderValue(hands: Hands, epoch: number): string {
   const { node, config } = hands;
   return heldBy({
     uuid: uuidOf(hands),
@@ -120,11 +121,9 @@ export const election = {
   promise: async (hands, { epoch }) => {
     const { memory, node, config, kv, keys, registry, disk } = hands;
     const { state } = registry.facts();
-    const next = {
-      epoch,
-      ver: Math.max(memory.promise.ver, state?.value.ver ?? 0),
-      seenEpoch: Math.max(memory.promise.seenEpoch, epoch),
-    };
+    const seenEpoch = Math.max(memory.promise.seenEpoch, epoch);
+    const promise = { ...memory.promise, epoch, seenEpoch };
+    const next = state === null ? promise : noting(promise, state.value);
     // I2: durable before the set is read, let alone published.
     await disk.writePromise(next);
     memory.promise = next;
@@ -278,7 +277,9 @@ export const election = {
   reacquire: async (hands, { epoch }) => {
     const { memory } = hands;
     const state = await consistentState(hands);
-    if (state?.value.epoch !== epoch || state.value.primary !== memory.uuid) {
+    // Consul has lost its data or went back: no sign of another primary. The next tick refuses it (§7).
+    if (state === null || state.value.ver < memory.promise.ver || state.value.epoch < epoch) return;
+    if (state.value.epoch !== epoch || state.value.primary !== memory.uuid) {
       await killMysqld(hands);
       return;
     }
@@ -316,7 +317,10 @@ async function serverIdsOf(hands: Hands, voters: readonly string[]): Promise<rea
 async function settle(hands: Hands, { epoch, voters, acks }: State): Promise<void> {
   const { keys, kv, node, registry, clock, memory } = hands;
   const trail = memory.trail?.epoch === epoch ? memory.trail : null;
+  // An operator's wish that began this epoch stands there already, and stays for ever (§7a).
+  const begun = await kv.get(keys.history(epoch));
   const record = {
+    ...(begun === null ? {} : (JSON.parse(begun.value) as object)),
     epoch,
     node: node.name,
     uuid: memory.uuid,

@@ -8,6 +8,7 @@ import type { Executors, Hands } from "./hands.ts";
 import { intents } from "./intents.ts";
 import { membership } from "./membership.ts";
 import { server } from "./server.ts";
+import { wish } from "./wish.ts";
 
 const executors: Executors = {
   hold: async () => {},
@@ -18,6 +19,7 @@ const executors: Executors = {
   ...following,
   ...membership,
   ...intents,
+  ...wish,
 };
 
 export async function execute(hands: Hands, action: Action): Promise<void> {

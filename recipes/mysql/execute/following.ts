@@ -9,6 +9,7 @@ import {
   union,
   without,
 } from "../core/gtid.ts";
+import { isNoted } from "../core/note.ts";
 import type { GtidFacts, Intent } from "../core/observation.ts";
 import { heldSet, short } from "../core/state.ts";
 import { NO_SIGHT } from "../memory.ts";
@@ -17,6 +18,7 @@ import {
   consistentState,
   markerOf,
   mysqldOf,
+  note,
   uuidOf,
   type Executors,
   type Hands,
@@ -177,8 +179,13 @@ async function forgiven(hands: Hands): Promise<void> {
   memory.promisedHigh = 0;
 }
 
-/** §7 add: the flag goes ON only after a consistent read of a state of this epoch with this uuid in V. */
+/**
+ * §7 add: the flag goes ON only after a consistent read of a state of this epoch with this uuid in V, and after that is
+ * noted: what this node acknowledges must be explained by what it can say without Consul (§7a).
+ */
 async function inVoters(hands: Hands, epoch: number): Promise<boolean> {
   const state = await consistentState(hands);
-  return state?.value.epoch === epoch && state.value.voters.includes(uuidOf(hands));
+  if (state?.value.epoch !== epoch || !state.value.voters.includes(uuidOf(hands))) return false;
+  if (!isNoted(hands.memory.promise, state.value)) await note(hands, state.value);
+  return true;
 }

@@ -15,6 +15,7 @@ import { InvariantError, UnavailableError } from "../../../src/index.ts";
 import { markerUuidOf } from "../mysqld/marker.ts";
 import type { MysqlConfig } from "../config.ts";
 import type { Action, Do } from "../core/action.ts";
+import { noting } from "../core/note.ts";
 import type { State } from "../core/observation.ts";
 import type { Handle } from "../handle.ts";
 import type { Keys } from "../keys.ts";
@@ -89,15 +90,26 @@ export async function writeState(hands: Hands, next: State, index: number): Prom
   ]);
 }
 
+/** The note (§7a): durable before anybody acts on this configuration, or before the one that is `pending` is sent. */
+export async function note(
+  { memory, disk }: Hands,
+  state: State,
+  pending?: State | null,
+): Promise<void> {
+  const next = noting(memory.promise, state, pending);
+  await disk.writePromise(next);
+  memory.promise = next;
+}
+
 /** Commits and lets the registry know what was written, so that the next tick need not wait for the watch. */
 export async function commitNoted(hands: Hands, ops: readonly KvOp[]): Promise<Commit> {
   const done = await hands.kv.commit(ops);
-  if (done.ok) for (const entry of done.entries) note(hands, entry);
+  if (done.ok) for (const entry of done.entries) tell(hands, entry);
   else hands.log.info("the world moved", { why: done.why });
   return done;
 }
 
-function note({ registry, keys }: Hands, entry: KvEntry): void {
+function tell({ registry, keys }: Hands, entry: KvEntry): void {
   if (entry.key === keys.leader) registry.noteLeader(entry);
   if (entry.key === keys.state) registry.noteState(entry);
   if (entry.key === keys.initialize) registry.noteInitialize(entry.value);

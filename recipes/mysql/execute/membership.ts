@@ -5,6 +5,7 @@ import type { State } from "../core/observation.ts";
 import {
   consistentState,
   mysqldOf,
+  note,
   writeState,
   uuidOf,
   type Executors,
@@ -82,9 +83,14 @@ export const membership = {
     const { memory, clock } = hands;
     const { kind, uuid, voters, acks } = action;
     const next = changed(action.from, voters, acks);
+    // Whatever becomes of the answer, this node can say which two configurations may hold (§7a).
+    await note(hands, action.from, next);
     memory.change = { kind, uuid, voters, acks, stage: "sent", since: clock.now() };
     const done = await writeState(hands, next, action.index);
-    if (done.ok || (await landed(hands, next, action.index))) await learn(hands, action);
+    if (!done.ok && !(await landed(hands, next, action.index))) return;
+    // Before it is acted on: a drop of k, or of everybody, cannot be guessed from the data.
+    await note(hands, next);
+    await learn(hands, action);
   },
 
   "drop-account": async (hands, { serverId, why }) => {

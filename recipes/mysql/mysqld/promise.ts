@@ -1,4 +1,4 @@
-// The promise file (PROTOCOL §1, I2): the highest epoch promised, and the highest `state` ever read.
+// The promise file (PROTOCOL §1, I2): the highest epoch promised, the highest `state` ever read, and the note (§7a).
 // It never decreases, and it is on disk before anything that depends on it is said to anybody.
 import { ConfigError, invariant } from "../../../src/index.ts";
 import type { PromiseFacts } from "../core/observation.ts";
@@ -34,8 +34,8 @@ export async function writePromise(dir: string, next: PromiseFacts): Promise<voi
     const kept = next.epoch >= now.epoch && next.ver >= now.ver && next.seenEpoch >= now.seenEpoch;
     const says = `promise ${JSON.stringify(next)} after ${JSON.stringify(now)}`;
     invariant(kept && parse(JSON.stringify(next)) !== null, "AP_BUG_INVARIANT", says);
-    const { epoch, ver, seenEpoch } = next;
-    await writeDurable(path, `${JSON.stringify({ epoch, ver, seenEpoch })}\n`);
+    const { epoch, ver, seenEpoch, noted, pending } = next;
+    await writeDurable(path, `${JSON.stringify({ epoch, ver, seenEpoch, noted, pending })}\n`);
   });
   // The next writer waits for this one, whatever became of it; its failure is this caller's.
   writers.set(
@@ -47,11 +47,26 @@ export async function writePromise(dir: string, next: PromiseFacts): Promise<voi
 
 function parse(text: string): PromiseFacts | null {
   try {
-    const { epoch, ver, seenEpoch } = JSON.parse(text) as Partial<PromiseFacts>;
+    const { epoch, ver, seenEpoch, ...notes } = JSON.parse(text) as Partial<PromiseFacts>;
     const all = [epoch, ver, seenEpoch];
     if (!all.every((n) => Number.isSafeInteger(n) && Number(n) >= 0)) return null;
-    return { epoch: Number(epoch), ver: Number(ver), seenEpoch: Number(seenEpoch) };
+    const { noted, pending } = notes;
+    if (![noted, pending].every(isNote)) return null;
+    return {
+      epoch: Number(epoch),
+      ver: Number(ver),
+      seenEpoch: Number(seenEpoch),
+      ...(noted === undefined ? {} : { noted }),
+      ...(pending === undefined ? {} : { pending }),
+    };
   } catch {
     return null; // not JSON: damaged, which the caller says
   }
+}
+
+/** A file of before there were notes has none. */
+function isNote(note: PromiseFacts["noted"]): boolean {
+  if (note === undefined || note === null) return true;
+  const numbers = [note.ver, note.epoch, note.acks].every((n) => Number.isSafeInteger(n));
+  return numbers && Array.isArray(note.voters) && note.voters.every((v) => typeof v === "string");
 }

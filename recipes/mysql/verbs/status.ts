@@ -1,7 +1,7 @@
 // `autopilot status`: the cluster in one table, or the JSON of the contract; --watch follows it by blocking query.
 import { hostPort, messageOf, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
 import { keysOf } from "../keys.ts";
-import { primaryOf, requireCluster, see, type Row, type Seen } from "../view.ts";
+import { historySays, primaryOf, requireCluster, see, type Row, type Seen } from "../view.ts";
 import { paint, table } from "./table.ts";
 
 /** The `status --json` contract. */
@@ -39,7 +39,7 @@ export function statusJson(cluster: string, seen: Seen) {
     events: seen.history.map((h) => ({
       at: h.at,
       epoch: h.epoch,
-      says: `${h.node} became primary${h.why === undefined ? "" : `: ${h.why}`}`,
+      says: historySays(h),
     })),
   };
 }
