@@ -278,8 +278,9 @@ export const election = {
     const { memory } = hands;
     const state = await consistentState(hands);
     // Consul has lost its data or went back: no sign of another primary. The next tick refuses it (§7).
-    if (state === null || state.value.ver < memory.promise.ver || state.value.epoch < epoch) return;
-    if (state.value.epoch !== epoch || state.value.primary !== memory.uuid) {
+    const known = memory.promise.ver;
+    if (state === null || state.value.ver < known || state.value.epoch < epoch) return;
+    if (state?.value.epoch !== epoch || state.value.primary !== memory.uuid) {
       await killMysqld(hands);
       return;
     }

@@ -185,7 +185,6 @@ async function forgiven(hands: Hands): Promise<void> {
  */
 async function inVoters(hands: Hands, epoch: number): Promise<boolean> {
   const state = await consistentState(hands);
-  if (state?.value.epoch !== epoch || !state.value.voters.includes(uuidOf(hands))) return false;
-  if (!isNoted(hands.memory.promise, state.value)) await note(hands, state.value);
-  return true;
+  if (state !== null && !isNoted(hands.memory.promise, state.value)) await note(hands, state.value);
+  return state?.value.epoch === epoch && state.value.voters.includes(uuidOf(hands));
 }

@@ -1,6 +1,7 @@
 // Changes of V and k, the effects (PROTOCOL §7). A change is remembered before its CAS is sent: while its answer is not
 // known, the stricter of both configurations stays in force, and nothing else is changed.
 import { changed } from "../core/state.ts";
+import type { Do } from "../core/action.ts";
 import type { State } from "../core/observation.ts";
 import {
   consistentState,
@@ -87,10 +88,7 @@ export const membership = {
     await note(hands, action.from, next);
     memory.change = { kind, uuid, voters, acks, stage: "sent", since: clock.now() };
     const done = await writeState(hands, next, action.index);
-    if (!done.ok && !(await landed(hands, next, action.index))) return;
-    // Before it is acted on: a drop of k, or of everybody, cannot be guessed from the data.
-    await note(hands, next);
-    await learn(hands, action);
+    if (done.ok || (await landed(hands, next, action.index))) await learn(hands, action);
   },
 
   "drop-account": async (hands, { serverId, why }) => {
@@ -125,17 +123,10 @@ async function landed(hands: Hands, next: State, index: number): Promise<boolean
   return same;
 }
 
-/** The change is in Consul: now its other half may happen. */
-async function learn(
-  hands: Hands,
-  {
-    kind,
-    uuid,
-    voters,
-    acks,
-    why,
-  }: { kind: string; uuid: string | null; voters: readonly string[]; acks: number; why: string },
-): Promise<void> {
+/** The change is in Consul: noted first, because nobody could guess it from the data (§7a), its other half may happen. */
+async function learn(hands: Hands, action: Do<"commit-change">): Promise<void> {
+  const { kind, uuid, voters, acks, from, why } = action;
+  await note(hands, changed(from, voters, acks));
   const mysqld = mysqldOf(hands);
   if (acks === 0 && (kind === "alone" || kind === "acks-down")) await mysqld.releaseWaiters();
   else if (kind === "acks-down") await mysqld.setAcks(acks);
