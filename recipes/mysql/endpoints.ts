@@ -1,5 +1,6 @@
 // Answers of the agent's HTTP port, from the last tick (Patroni's convention: the status code is the answer).
 // Never asks mysqld: a load balancer's check must not depend on a server that hangs.
+import { alertsOf } from "./core/alerts.ts";
 import type { Observation } from "./core/observation.ts";
 import { epochOf, roleOf } from "./core/report.ts";
 
@@ -28,10 +29,8 @@ export function endpoint(
   if (path === "/replica") return yes(role === "replica" && within(lagSeconds, query.get("lag")));
   if (path === "/health") return yes(role === "primary" || role === "replica");
   if (path === "/readiness") return yes(role === "primary" || (role === "replica" && flows(o)));
-  return [
-    200,
-    { ...body, voters: o.consul.state?.value.voters ?? [], acks: o.consul.state?.value.acks ?? 0 },
-  ];
+  const { voters = [], acks = 0 } = o.consul.state?.value ?? {};
+  return [200, { ...body, voters, acks, alerts: alertsOf(o) }];
 }
 
 function flows({ server }: Observation): boolean {

@@ -11,7 +11,11 @@ import type { Loss } from "./core/answers.ts";
 import type { Intent, LeaderValue, NodeRecord, State } from "./core/observation.ts";
 import { keysOf, parseIntent, parseLeader, parseNode, parseState } from "./keys.ts";
 
-export type Row = NodeRecord & { readonly voter: boolean };
+export type Row = NodeRecord & {
+  readonly voter: boolean;
+  /** Of a node that Consul hears nothing of: what its agent says when it is asked itself. */
+  readonly heard?: { readonly says: string; readonly alerts: readonly string[] };
+};
 
 export type Seen = {
   readonly state: State | null;

@@ -2,6 +2,7 @@
 // plain data: it crosses into the lease's worker thread. It holds secrets and is never printed.
 import { readFileSync } from "node:fs";
 import { ConfigError, messageOf } from "../errors.ts";
+import { isToken } from "./token.ts";
 
 export type ConsulAddress = {
   readonly secure: boolean;
@@ -15,6 +16,8 @@ export type ConsulConfig = {
   /** At least one; the first is the local agent, the others are for when it is gone. */
   readonly addresses: readonly ConsulAddress[];
   readonly token: string | null;
+  /** Where the token came from, to be read again when Consul refuses it; null: from nowhere that could change. */
+  readonly tokenFile: string | null;
   /** PEM texts, or null. */
   readonly ca: string | null;
   readonly cert: string | null;
@@ -49,6 +52,7 @@ export function consulFromEnv(env: Env): ConsulConfig {
   const config: ConsulConfig = {
     addresses,
     token: tokenOf(tokenFile || env["CONSUL_HTTP_TOKEN"] || null, problems),
+    tokenFile: env["CONSUL_HTTP_TOKEN_FILE"] || null,
     ca: fileOf(env, "CONSUL_CACERT", problems),
     cert: fileOf(env, "CONSUL_CLIENT_CERT", problems),
     key: fileOf(env, "CONSUL_CLIENT_KEY", problems),
@@ -101,9 +105,8 @@ function redacted(text: string): string {
   return JSON.stringify(text.replace(/\/\/[^@/]*@/, "//…@"));
 }
 
-/** It becomes a header: one that could end it early, or begin another, is refused. */
 function tokenOf(token: string | null, problems: string[]): string | null {
-  if (token !== null && !/^[\x21-\x7e]+$/.test(token))
+  if (token !== null && !isToken(token))
     problems.push("CONSUL_HTTP_TOKEN: a token is one word of printable characters");
   return token;
 }

@@ -102,7 +102,7 @@ function sessionBody({ service, sessionTtlMs }: LeaseTarget): object {
 function meaningOf(call: LeaseCall, { status, body }: HttpAnswer, where: string): LeaseAnswer {
   const why = `consul at ${where}: ${call.do}: ${textOf(status, body)}`;
   if (status === 200) return success(call, body, why);
-  if (status === 403) return failed("denied", why);
+  if (status === 403) return failed("denied", `AP_CONSUL_DENIED: ${why}`);
   if (call.do === "renew" && status === 404) return failed("no-session", why);
   if (call.do === "acquire" && /invalid session/.test(body)) return failed("no-session", why);
   if (call.do === "pass" && (status === 404 || /does not have associated TTL/.test(body)))

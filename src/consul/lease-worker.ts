@@ -19,6 +19,7 @@ import type { Service } from "../ports.ts";
 import type { ConsulConfig } from "./config.ts";
 import { createCell, monotonicMs } from "./lease-cell.ts";
 import { perform, type LeaseTarget } from "./lease-requests.ts";
+import { freshToken } from "./token.ts";
 
 export type LeaseWorkerData = {
   readonly config: ConsulConfig;
@@ -45,8 +46,8 @@ export type LeaseNews =
 
 const given = workerData as LeaseWorkerData;
 const cell = createCell(given.memory);
-let { service, key } = given;
-let state = startLeaseState(given.config.addresses.length, monotonicMs());
+let { service, key, config } = given;
+let state = startLeaseState(config.addresses.length, monotonicMs());
 if (key !== null) state = wishKey(state, true);
 let stopping = false;
 let interrupt: (() => void) | null = null;
@@ -72,7 +73,7 @@ function tell(news: LeaseNews): void {
 
 function target(): LeaseTarget {
   return {
-    config: given.config,
+    config,
     service,
     key,
     address: state.address,
@@ -97,6 +98,8 @@ async function run(): Promise<void> {
     calling = call.do;
     const answer = await perform(call, target());
     calling = null;
+    if (!answer.ok && answer.because === "denied")
+      config = { ...config, token: freshToken(config) };
     state = afterCall(state, call, answer, sentAt, monotonicMs());
     publish();
     for (const id of waiting) tell({ news: "obeyed", id });

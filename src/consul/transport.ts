@@ -3,6 +3,7 @@
 // not answer, the next call goes to the next one; nothing is ever sent twice by itself.
 import ConsulPackage from "consul";
 import { ConfigError, messageOf, UnavailableError } from "../errors.ts";
+import { freshToken } from "./token.ts";
 import { printAddress, type ConsulAddress, type ConsulConfig } from "./config.ts";
 
 // Importing node:http as a module evaluates its lazy exports, WebSocket among them: 13 MB that nobody uses.
@@ -37,13 +38,20 @@ export type Answered = {
   readonly body: unknown;
 };
 
-export function createTransport(config: ConsulConfig): Transport {
-  const peers = config.addresses.map((address) => ({
-    name: printAddress(address),
-    requests: createClient(config, address, SOCKETS_MAX),
-    queries: createClient(config, address, Infinity),
-  }));
+export function createTransport(given: ConsulConfig): Transport {
+  let config = given;
+  let peers = peersOf(config);
+  const retired: typeof peers = [];
   let present = 0;
+
+  /** The next call brings the new token; what is under way keeps its connection until it ends. */
+  function renewToken(): void {
+    const token = freshToken(config);
+    if (token === config.token) return;
+    config = { ...config, token };
+    retired.push(...peers);
+    peers = peersOf(config);
+  }
 
   async function run<T>(
     kind: "requests" | "queries",
@@ -58,6 +66,7 @@ export function createTransport(config: ConsulConfig): Transport {
     } catch (error) {
       const failure = failureOf(error, `consul at ${peer.name}: ${what}`);
       if (failure instanceof UnavailableError && present === at) present = (at + 1) % peers.length;
+      if (answerOf(error)?.statusCode === 403) renewToken();
       throw failure;
     }
   }
@@ -67,12 +76,20 @@ export function createTransport(config: ConsulConfig): Transport {
     block: (what, request) => run("queries", what, request),
     address: () => peers[present]?.name ?? "",
     close() {
-      for (const { requests, queries } of peers) {
+      for (const { requests, queries } of [...retired, ...peers]) {
         requests.destroy();
         queries.destroy();
       }
     },
   };
+}
+
+function peersOf(config: ConsulConfig) {
+  return config.addresses.map((address) => ({
+    name: printAddress(address),
+    requests: createClient(config, address, SOCKETS_MAX),
+    queries: createClient(config, address, Infinity),
+  }));
 }
 
 function createClient(config: ConsulConfig, address: ConsulAddress, maxSockets: number): Client {

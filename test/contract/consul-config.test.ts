@@ -20,6 +20,7 @@ describe("the environment of Consul", () => {
     expect(consulFromEnv({})).toEqual({
       addresses: [{ secure: false, host: "127.0.0.1", port: 8500, socketPath: null }],
       token: null,
+      tokenFile: null,
       ca: null,
       cert: null,
       key: null,

@@ -17,7 +17,7 @@ import {
 import { contains, formatGtidSet, subtract, without } from "./gtid.ts";
 import { careful } from "./note.ts";
 import type { State } from "./records.ts";
-import { heldSet, quorum } from "./state.ts";
+import { heldSet, lastPublished, quorum } from "./state.ts";
 
 /** A node that is missing may have seen a few elections and changes more than anybody who is here: these stay below. */
 const UNSEEN = 1_000;
@@ -95,10 +95,17 @@ function whyNot(
   return older ? null : refuse("Consul's state is the newest that anybody here has seen");
 }
 
-/** Who was published for this epoch, as a note says; there is one per epoch (I1, I8). */
+/**
+ * Who was published for this epoch; there is one per epoch (I1, I8). Whoever marks an epoch has noted that it is its
+ * primary. A later note carries it through elections: without a newer marker, who was published last wrote this one.
+ */
 function openerOf(epoch: number, all: readonly Answered[]): string | null {
-  const notes = all.flatMap(({ answer }) => [answer.noted, answer.pending]);
-  return notes.find((note) => note?.epoch === epoch && note.primary !== null)?.primary ?? null;
+  const notes = all.flatMap(({ answer }) => answer.noted ?? []);
+  const own = notes.find((note) => note.epoch === epoch && note.primary !== null);
+  if (own !== undefined) return own.primary;
+  const later = notes.filter((note) => note.epoch > epoch).toSorted((a, b) => b.ver - a.ver)[0];
+  const last = later === undefined ? null : lastPublished(later);
+  return all.some((n) => n.uuid === last && n.joined === epoch) ? last : null;
 }
 
 /** Everything that stands against "the writer holds all that was acknowledged, and nobody was published after it". */

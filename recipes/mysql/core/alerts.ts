@@ -8,7 +8,13 @@ import type { Names, Observation } from "./observation.ts";
 const BLOCKED_MS = 1_500;
 
 export function alertsOf(o: Observation): readonly string[] {
-  return [...disk(o), ...primary(o), ...audited(o)];
+  return [...consul(o), ...disk(o), ...primary(o), ...audited(o)];
+}
+
+/** Said by the agent itself (/status): what Consul refuses it cannot tell through Consul. */
+function consul({ consul: { error } }: Observation): readonly string[] {
+  if (error === null || !error.includes("AP_CONSUL_DENIED")) return [];
+  return [alert("AP_CONSUL_DENIED", "Consul refuses this node's token: no failover from or to it")];
 }
 
 function disk(o: Observation): readonly string[] {

@@ -16,6 +16,7 @@ import {
   crashPoint,
   markerOf,
   mysqldOf,
+  note,
   sessionOf,
   uuidOf,
   writeState,
@@ -200,7 +201,10 @@ export const election = {
     const { memory, clock, wake } = hands;
     const mysqld = mysqldOf(hands);
     const ids = await serverIdsOf(hands, voters);
-    await mysqld.liftSuperReadOnly();
+    const state = hands.registry.facts().state?.value;
+    // §7a: whoever marks an epoch can say after any crash that it is its primary.
+    const noted = state?.epoch === epoch ? note(hands, state) : Promise.resolve();
+    await Promise.all([noted, mysqld.liftSuperReadOnly()]);
     const { accounts } = await mysqld.observe();
     const wrong = (locked: boolean) =>
       accounts.filter((a) => a.locked === locked && ids.includes(a.serverId) === locked);
