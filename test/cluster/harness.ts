@@ -45,6 +45,9 @@ export type Status = {
 
 export type ClusterOptions = Partial<Pick<UpOptions, "nodes" | "consul" | "env">>;
 
+/** `up` gives each node ten ports: mysqld's first, its agent's HTTP two above. */
+const AGENT_PORT = 2;
+
 /** A voter set of three with one acknowledgement: the default, and what "whole" means below. */
 const WHOLE = { voters: 3, acks: 1 };
 
@@ -102,6 +105,21 @@ export class Cluster implements AsyncDisposable {
     this.#watch = new StateWatch(consul);
   }
 
+  /** Forgets what `state` was: a restored Consul tells an older history again. */
+  async watchAnew(): Promise<void> {
+    const url = this.watch.consul;
+    await this.#watch?.[Symbol.asyncDispose]();
+    this.watchState(url);
+    await until("key `state` was read", () => this.watch.seen.length > 0);
+  }
+
+  /** What a node's agent says itself, whatever Consul hears of it. */
+  async ownWords(name: string): Promise<{ says: string; alerts: readonly string[] }> {
+    const at = (await this.node(name)).port + AGENT_PORT;
+    const answer = await fetch(`http://127.0.0.1:${at}/status`);
+    return (await answer.json()) as { says: string; alerts: readonly string[] };
+  }
+
   /** Consul's URL, as `up` told it. */
   get consul(): string {
     return this.#consul;
@@ -114,7 +132,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Runs a verb against this cluster. */
   verb(...argv: readonly string[]): Promise<Answer> {
-    return autopilot([...argv, "--dir", this.dir]);
+    return autopilot([...argv, "--dir", this.dir], LIMIT_MS, this.options.env);
   }
 
   /** Runs a verb that has to succeed. */

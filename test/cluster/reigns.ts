@@ -17,13 +17,13 @@ type Entry = { readonly Value: string | null };
 export class StateWatch implements AsyncDisposable {
   /** Every value that was seen, in order, with the time when it was seen (ms on CLOCK_MONOTONIC). */
   readonly seen: (SeenState & { readonly at: number })[] = [];
-  readonly #consul: string;
+  readonly consul: string;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
   /** May be made before the cluster, and before Consul, exists. */
   constructor(consul: string) {
-    this.#consul = consul;
+    this.consul = consul;
     this.#running = this.#watch();
   }
 
@@ -52,7 +52,7 @@ export class StateWatch implements AsyncDisposable {
   }
 
   async #get(path: string): Promise<Response> {
-    const answer = await fetch(new URL(`/v1/kv/${path}`, this.#consul), {
+    const answer = await fetch(new URL(`/v1/kv/${path}`, this.consul), {
       signal: this.#stop.signal,
     });
     if (!answer.ok) throw new Error(`Consul answers ${answer.status}`);

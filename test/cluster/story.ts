@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { LedgerRun } from "../../recipes/mysql/drills/ledger-run.ts";
 import { acknowledges, Cluster, type ClusterOptions } from "./harness.ts";
+import type { UpOptions } from "./up.ts";
 
 /** All waits inside are bounded, and shorter: this one only ends a test whose own waits are broken. */
 const STORY_LIMIT_MS = 5 * 60_000;
@@ -25,12 +26,16 @@ export function story(
 }
 
 /** One cluster for all stories of a file: each begins with a whole cluster and a new ledger, and ends in the verdict. */
-export function sharedCluster(options: ClusterOptions = {}) {
+export function sharedCluster(
+  options: ClusterOptions = {},
+  /** What has to be there before it starts, such as a Consul of its own. */
+  before: (cluster: Cluster) => Promise<Partial<UpOptions>> = async () => ({}),
+) {
   let cluster: Cluster | undefined;
   beforeAll(async () => {
     cluster = await Cluster.prepare(options);
     try {
-      await cluster.start();
+      await cluster.start(await before(cluster));
     } catch (error) {
       console.error(await cluster.lastWords());
       throw error;
@@ -41,6 +46,8 @@ export function sharedCluster(options: ClusterOptions = {}) {
   return function told(
     title: string,
     tell: (cluster: Cluster, run: LedgerRun) => Promise<void>,
+    /** Another end than the standard verdict, for a story that brings its own. */
+    end: (cluster: Cluster, run: LedgerRun) => Promise<void> = expectVerdict,
   ): void {
     test(title, { timeout: STORY_LIMIT_MS }, async ({ onTestFailed }) => {
       if (cluster === undefined) throw new Error("the cluster did not start");
@@ -50,8 +57,8 @@ export function sharedCluster(options: ClusterOptions = {}) {
       await using run = await present.ledger();
       await tell(present, run);
       await present.whole();
-      await acknowledges(run);
-      await expectVerdict(present, run);
+      if (end === expectVerdict) await acknowledges(run);
+      await end(present, run);
     });
   };
 }

@@ -111,10 +111,14 @@ export class Up {
 export type Answer = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** Runs another verb of the CLI to its end. A verb that hangs is ended, and answers with code -1. */
-export async function autopilot(argv: readonly string[], limitMs = LIMIT_MS): Promise<Answer> {
+export async function autopilot(
+  argv: readonly string[],
+  limitMs = LIMIT_MS,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const argv0 = [CLI, ...argv];
   const limits = { reject: false, timeout: limitMs } as const;
-  const env = { extendEnv: false, env: cleanEnv() } as const;
+  const env = { extendEnv: false, env: cleanEnv(more) } as const;
   const result = await execa(process.execPath, argv0, { ...limits, ...env });
   return { code: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
 }
