@@ -8,8 +8,11 @@ import type { KvEntry, KvWatcher } from "../ports.ts";
 import { entryOf, type ConsulItem } from "./item.ts";
 import type { Transport } from "./transport.ts";
 
-/** Below a minute, which is what proxies and load balancers take for dead. */
-const WAIT_MS = 55_000;
+/**
+ * How long a restored Consul may go unnoticed where nothing else moves: its indexes are lower than the one that is waited
+ * for (measured on 1.8.7: the restore ends the query with the old answer). Also below what proxies take for dead.
+ */
+const WAIT_MS = 20_000;
 /** So that all watches of a cluster do not return together. */
 const WAIT_JITTER_MS = 5_000;
 /** Consul itself adds a sixteenth of the wait; and then the answer has to come. */

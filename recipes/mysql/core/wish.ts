@@ -82,7 +82,6 @@ function rewrite(o: Observation, wish: Intent, verdict: Rewrite): readonly Actio
   const open = o.primacy?.stage === "open";
   if (how === "keep" && !(open && o.primacy?.epoch === next.epoch))
     return answer(wish, "this node is not the open primary any more");
-  if (wish.verb === "failover" && open) return answer(wish, "this node is an open primary");
   const index = o.consul.state?.index ?? 0;
   const why = `${wish.verb} by ${wish.by}: ${SAYS[how]}`;
   return [...endOthers(o), { do: "rewrite-state", intent: wish.id, how, next, index, loss, why }];
