@@ -211,7 +211,7 @@ told(
     await cluster.must("stop");
     await cluster.up.ended();
     await servers.wipe();
-    cluster.launch({ consul: detour.url });
+    cluster.launch({ consul: detour.url, nodes: before.nodes.length });
     await everybodyRefuses(cluster);
     // The newest marker's writer is the one to win, whoever else is here.
     expect(await adopt(cluster)).toMatchObject({

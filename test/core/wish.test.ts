@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { Intent, State, WishAnswer } from "../../recipes/mysql/core/observation.ts";
 import { recordOf } from "../../recipes/mysql/core/report.ts";
+import { judgedAs } from "../../recipes/mysql/core/wish.ts";
 import {
   deeds,
   gtids,
@@ -41,7 +42,9 @@ const wiped = (s: Situation) => s.consul({ state: null, leader: null, initialize
 
 function wish(s: Situation, verb: "adopt" | "failover", more: Partial<Intent> = {}): Situation {
   const plain = { to: null, serverId: null, by: "somebody", at: "", outcome: null };
-  const named = { ...plain, id: "wish-1", verb, uuid: uuid("a"), ver: 0, epoch: 0, ...more };
+  const state = s.observation.consul.state?.value ?? null;
+  const judged = { judged: judgedAs(state), ver: state?.ver ?? 0, epoch: state?.epoch ?? 0 };
+  const named = { ...plain, ...judged, id: "wish-1", verb, uuid: uuid("a"), ...more };
   return s.consul({ intents: [named] });
 }
 
@@ -97,7 +100,7 @@ describe("the node that an `adopt` names", () => {
   });
 
   test("says no where the state is not the judged one any more, or another node is the one", () => {
-    const moved = wish(wiped(primary), "adopt", { ver: 9 });
+    const moved = wish(wiped(primary), "adopt", { judged: "something else" });
     expect(the("answer-intent", answered(moved, true).decides())).toMatchObject({ ok: false });
     const other = answered(wish(closed, "adopt"), false).peer("b", { answer: answer(true) });
     const notMine = other.peer("b", {
@@ -132,9 +135,8 @@ describe("the node that an `adopt` names", () => {
 
 describe("the node that a `failover` names", () => {
   const lost = voters.and({ promise }).afterLosing("b");
-  const now = { ver: 10, epoch: 5 };
   const asked = (s: Situation, more: Partial<Intent> = {}, names: readonly Name[] = ["c"]) =>
-    answered(wish(s, "failover", { ...now, ...more }), false, names);
+    answered(wish(s, "failover", { epoch: 5, ...more }), false, names);
 
   test("elects at once, also while the cluster is paused or backs off", () => {
     expect(does(asked(lost))).toEqual(["elect"]);
@@ -153,7 +155,17 @@ describe("the node that a `failover` names", () => {
   test("leaves its election to the rules of every election", () => {
     const candidate = voters.and({ promise }).epoch(6).asCandidate("b").promisedBy("c");
     expect(does(asked(candidate))).toEqual(["take-over", "publish"]);
-    expect(does(asked(lost.state({ epoch: 6, ver: 11 }), {}, []))).not.toContain("answer-intent");
+    const begun = lost.state({
+      epoch: 6,
+      ver: 11,
+      phase: "electing",
+      primary: null,
+      prevPrimary: uuid("b"),
+    });
+    const rested = begun.and({ answered: 6, gaveUp: { at: START.now, times: 9 } });
+    expect(does(asked(rested))).toEqual(["hold"]);
+    const won = lost.state({ epoch: 6, ver: 12, phase: "promoting", primary: uuid("c") });
+    expect(does(asked(won, { judged: judgedAs(NOTED) }))).not.toContain("answer-intent");
   });
 
   test("overrides only with the operator's word", () => {
@@ -163,6 +175,17 @@ describe("the node that a `failover` names", () => {
       how: "loss",
       next: { epoch: 6, ver: 11, voters: [uuid("a")], acks: 0 },
       index: START.consul.state?.index,
+    });
+    // While a person read what may be lost, an election was tried in vain.
+    const tried = lost.state({
+      epoch: 7,
+      ver: 12,
+      phase: "electing",
+      primary: null,
+      prevPrimary: uuid("b"),
+    });
+    expect(the("rewrite-state", asked(tried, off, []).decides())).toMatchObject({
+      next: { epoch: 8, ver: 13 },
     });
   });
 });

@@ -153,6 +153,8 @@ export type Intent = {
   readonly epoch: number;
   /** join: `state.ver` at which the node's semi-sync flag was OFF and its receiver not connected (§7). */
   readonly ver: number;
+  /** adopt, failover: what the verdict rested on, which must still hold when the named node acts. */
+  readonly judged?: string;
   /** adopt, failover: the operator accepts what may be lost. */
   readonly accept?: boolean;
   /** failover: the node that the operator says is switched off. */

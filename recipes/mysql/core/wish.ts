@@ -4,9 +4,9 @@ import { hold, type Action } from "./action.ts";
 import { judgeAdoption } from "./adoption.ts";
 import type { Asked, Rewrite } from "./answers.ts";
 import { mayNotElect } from "./candidate.ts";
-import type { Intent, Observation, WishAnswer } from "./observation.ts";
+import type { Intent, Observation, State, WishAnswer } from "./observation.ts";
 import { judgeFailover } from "./override.ts";
-import { holdsLock, isCandidate } from "./state.ts";
+import { holdsLock, isCandidate, lastPublished } from "./state.ts";
 
 const isWish = (i: Intent): boolean =>
   (i.verb === "adopt" || i.verb === "failover") && i.outcome === null;
@@ -31,16 +31,24 @@ const READ_WITHIN_MS = 1_000;
 export function obeyWish(o: Observation): readonly Action[] | null {
   const wish = o.consul.intents.find((i) => isWish(i) && i.uuid !== null && i.uuid === o.me.uuid);
   if (wish === undefined || !o.consul.loaded) return null;
-  const { state, session, peers, peersAgeMs } = o.consul;
-  // Its election is under way, and goes its way.
-  if (isCandidate(o) || (state?.value.epoch ?? 0) > wish.epoch) return null;
-  const moved = (state?.value.ver ?? 0) !== wish.ver;
-  if (moved) return answer(wish, "the cluster's state has changed meanwhile");
+  const { session, peers, peersAgeMs } = o.consul;
+  const state = o.consul.state?.value ?? null;
+  const published = state !== null && state.phase !== "electing" && state.epoch > wish.epoch;
+  // An election is under way, or has its winner: it goes its way, and the primary that comes of it tells.
+  if (isCandidate(o) || published) return null;
+  if (judgedAs(state) !== wish.judged)
+    return answer(wish, "the cluster's state has changed meanwhile");
   if (session === null) return hold(`${wish.verb}: waiting for a Consul session`);
   const read = peersAgeMs !== null && peersAgeMs <= READ_WITHIN_MS;
   if (!read || peers.every((p) => p.uuid !== o.me.uuid || p.answer?.intent !== wish.id))
     return hold(`${wish.verb}: reading what all nodes know`);
   return wish.verb === "adopt" ? adopt(o, wish) : failover(o, wish);
+}
+
+/** Elections without a result change nothing of it: a candidate never changes V or k (§4 step 2). */
+export function judgedAs(state: State | null): string {
+  if (state === null) return "no state";
+  return JSON.stringify([lastPublished(state), state.voters, state.acks]);
 }
 
 function asked(o: Observation, { id }: Intent): Asked {
@@ -58,12 +66,14 @@ function adopt(o: Observation, wish: Intent): readonly Action[] {
   return rewrite(o, wish, verdict);
 }
 
-function failover(o: Observation, wish: Intent): readonly Action[] {
+function failover(o: Observation, wish: Intent): readonly Action[] | null {
   const { accept = false, off = null, to } = wish;
   const verdict = judgeFailover({ ...asked(o, wish), accept, off, to });
   if (verdict.kind === "refuse") return answer(wish, verdict.why);
   if (verdict.kind === "rewrite") return rewrite(o, wish, verdict);
   const entry = o.consul.state;
+  // Begun already: from here on it is an election like any other, with its back-off.
+  if (entry !== null && entry.value.epoch > wish.epoch) return null;
   if (entry === null || verdict.actor.uuid !== o.me.uuid)
     return answer(wish, `${verdict.actor.node} is the one to elect`);
   // An operator's election is not the cluster's own decision: a pause does not forbid it.

@@ -10,6 +10,7 @@ import {
 } from "../../../src/index.ts";
 import type { Asked, Loss } from "../core/answers.ts";
 import type { Intent } from "../core/observation.ts";
+import { judgedAs } from "../core/wish.ts";
 import { keysOf, parseIntent, parseNode, parseState } from "../keys.ts";
 
 /** Every node writes its record every 2 s, also into a Consul that lost them all; then a busy machine gets more. */
@@ -92,6 +93,7 @@ export async function go(
     uuid: actor,
     epoch: state?.epoch ?? 0,
     ver: state?.ver ?? 0,
+    judged: judgedAs(state),
     at: new Date().toISOString(),
   };
   const key = keysOf(call.cluster).intent(intent.id);
