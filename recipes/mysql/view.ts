@@ -13,8 +13,8 @@ import { keysOf, parseIntent, parseLeader, parseNode, parseState } from "./keys.
 
 export type Row = NodeRecord & {
   readonly voter: boolean;
-  /** Of a node that Consul hears nothing of: what its agent says when it is asked itself. */
-  readonly heard?: { readonly says: string; readonly alerts: readonly string[] };
+  /** Alerts that its agent told when it was asked itself. */
+  readonly heard?: readonly string[];
 };
 
 export type Seen = {

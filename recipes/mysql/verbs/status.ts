@@ -2,7 +2,7 @@
 import { hostPort, messageOf, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
 import { keysOf } from "../keys.ts";
 import { historySays, primaryOf, requireCluster, see, type Row, type Seen } from "../view.ts";
-import { askSilent } from "./ask-agents.ts";
+import { askAgents } from "./ask-agents.ts";
 import { paint, table } from "./table.ts";
 
 /** The `status --json` contract. */
@@ -79,7 +79,7 @@ export function statusTable(cluster: string, seen: Seen): string {
 
 /** A node that is silent says nothing of now, unless it was asked itself. */
 function alertsIn({ alerts, role, heard }: Row): readonly string[] {
-  if (heard !== undefined) return heard.alerts;
+  if (heard !== undefined) return heard;
   return role === "unknown" || role === "stopped" ? [] : (alerts ?? []);
 }
 
@@ -92,7 +92,7 @@ async function run(call: VerbCall): Promise<number> {
   await requireCluster(call.kv, call.cluster);
   let shown = "";
   const show = async (): Promise<void> => {
-    const seen = await askSilent(await see(call, call.cluster));
+    const seen = await askAgents(await see(call, call.cluster));
     const { cluster } = call;
     const text = call.json ? JSON.stringify(statusJson(cluster, seen)) : statusTable(cluster, seen);
     // Records are written every 2 s: most of them say what is shown already.
