@@ -3,8 +3,17 @@
 import { RefusedError, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
 import { judgeAdoption, type Adoption } from "../core/adoption.ts";
 import type { Refusal, Rewrite } from "../core/answers.ts";
-import { requireCluster, see, primaryOf } from "../view.ts";
-import { ask, confirm, go, lossLines, outcomeOf, takeBack, type Wish } from "./ask-nodes.ts";
+import { requireCluster, see } from "../view.ts";
+import {
+  ask,
+  confirm,
+  go,
+  lossLines,
+  outcomeOf,
+  publishedIn,
+  takeBack,
+  type Wish,
+} from "./ask-nodes.ts";
 
 async function run(call: VerbCall): Promise<number> {
   await requireCluster(call.kv, call.cluster);
@@ -48,7 +57,7 @@ async function tell(call: VerbCall, wish: Wish, { how, loss }: Rewrite): Promise
   if (!outcome.ok)
     throw new RefusedError("AP_ADOPT_REFUSED", outcome.says, { reasons: [outcome.says] });
   const seen = await see(call, call.cluster);
-  const primary = primaryOf(seen)?.node ?? null;
+  const primary = publishedIn(seen);
   const done = { ok: true, how, primary, epoch: seen.state?.epoch ?? null, loss };
   call.print(call.json ? JSON.stringify(done) : `adopted: ${outcome.says}`);
   return 0;

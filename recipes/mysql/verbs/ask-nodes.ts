@@ -8,10 +8,11 @@ import {
   type Kv,
   type VerbCall,
 } from "../../../src/index.ts";
-import type { Asked, Loss } from "../core/answers.ts";
+import { nameIn, type Asked, type Loss } from "../core/answers.ts";
 import type { Intent } from "../core/observation.ts";
 import { judgedAs } from "../core/wish.ts";
 import { keysOf, parseIntent, parseNode, parseState } from "../keys.ts";
+import type { Seen } from "../view.ts";
 
 /** Every node writes its record every 2 s, also into a Consul that lost them all; then a busy machine gets more. */
 const ASK_AT_LEAST_MS = 2_500;
@@ -124,6 +125,11 @@ export async function outcomeOf(call: VerbCall, { intent }: Wish): Promise<Outco
 /** It must not come true when nobody expects it any more. */
 export async function takeBack(call: VerbCall, { intent }: Wish): Promise<void> {
   await call.kv.commit([{ do: "delete", key: keysOf(call.cluster).intent(intent.id) }]);
+}
+
+/** The primary by name, as `state` says: its own record may come a moment later. */
+export function publishedIn({ state, rows }: Seen): string | null {
+  return state === null || state.primary === null ? null : nameIn(rows, state.primary);
 }
 
 /** What may be lost, in lines for people. */

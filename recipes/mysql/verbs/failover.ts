@@ -4,7 +4,16 @@ import { RefusedError, type RecipeVerb, type VerbCall } from "../../../src/index
 import type { Refusal } from "../core/answers.ts";
 import { judgeFailover, type Failover } from "../core/override.ts";
 import { primaryOf, requireCluster, see } from "../view.ts";
-import { ask, confirm, go, lossLines, outcomeOf, takeBack, type Wish } from "./ask-nodes.ts";
+import {
+  ask,
+  confirm,
+  go,
+  lossLines,
+  outcomeOf,
+  publishedIn,
+  takeBack,
+  type Wish,
+} from "./ask-nodes.ts";
 
 type Verdict = Exclude<Failover, Refusal>;
 
@@ -63,7 +72,7 @@ async function tell(call: VerbCall, wish: Wish, verdict: Verdict): Promise<numbe
     throw new RefusedError("AP_FAILOVER_REFUSED", outcome.says, { reasons: [outcome.says] });
   const seen = await see(call, call.cluster);
   const loss = verdict.kind === "rewrite" ? verdict.loss : null;
-  const primary = primaryOf(seen)?.node ?? null;
+  const primary = publishedIn(seen);
   const done = { ok: true, primary, epoch: seen.state?.epoch ?? null, loss };
   call.print(call.json ? JSON.stringify(done) : outcome.says);
   return 0;
