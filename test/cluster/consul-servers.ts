@@ -49,13 +49,12 @@ export class ConsulServers implements AsyncDisposable {
     const join = this.#children.map(
       (_, i) => `-retry-join=127.0.0.1:${this.#port + i * PORTS + 2}`,
     );
-    const argv = [
-      ...["agent", "-server", "-bootstrap-expect=3", "-bind=127.0.0.1", "-client=127.0.0.1"],
-      ...[`-node=server-${at}`, `-data-dir=${this.#data(at)}`, "-log-level=warn", ...join],
-      ...[`-http-port=${http}`, `-server-port=${http + 1}`, `-serf-lan-port=${http + 2}`],
-      ...["-dns-port=-1", "-serf-wan-port=-1", "-retry-interval=1s"],
-      `-hcl=ports{grpc=-1} limits{http_max_conns_per_client=1000} ${FAST}`,
-    ];
+    const hcl = `ports{grpc=-1} limits{http_max_conns_per_client=1000} ${FAST}`;
+    const role = "agent -server -bootstrap-expect=3 -bind=127.0.0.1 -client=127.0.0.1";
+    const ports = `-http-port=${http} -server-port=${http + 1} -serf-lan-port=${http + 2}`;
+    const rest = `-node=server-${at} -dns-port=-1 -serf-wan-port=-1 -retry-interval=1s -log-level=warn`;
+    const words = `${role} ${ports} ${rest}`.split(" ");
+    const argv = [...words, `-data-dir=${this.#data(at)}`, `-hcl=${hcl}`, ...join];
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...this.#argv, ...argv], {
       stdio: "ignore",
     });

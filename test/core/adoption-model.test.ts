@@ -259,8 +259,7 @@ function ask(h: History, here: readonly string[]): Adoption {
 function quorumsOf(config: Config, without: string | null): readonly (readonly string[])[] {
   const pool = config.voters.filter((v) => v !== without);
   const need = config.voters.length - config.acks;
-  const all: string[][] = [[]];
-  for (const v of pool) for (const set of [...all]) all.push([...set, v]);
+  const all = pool.reduce<string[][]>((sets, v) => [...sets, ...sets.map((s) => [...s, v])], [[]]);
   return all.filter((set) => set.length === need);
 }
 
