@@ -126,6 +126,25 @@ describe("without an open primary", () => {
     expect(how(judged([node("a"), fenced, node("c")]))).toBe("elect");
   });
 
+  test("voters that promised a later epoch are as good as missing", () => {
+    const noted = { ...NOTED, voters: [...NOTED.voters, uuid("d")] };
+    const two = { silent: true };
+    const [b, c, d] = [node("b", { noted }), node("c", two), node("d", two)];
+    expect(how(judged([node("a", { noted }), b, c, d]))).toBe("elect");
+    expect(how(judged([node("a", { noted, promised: 6 }), b, c, d]))).toBe("loss");
+  });
+
+  test("a removal that may have happened lets fewer elect", () => {
+    const pending = { ...NOTED, ver: 11, voters: [uuid("a"), uuid("b")] };
+    expect(how(judged([node("b"), node("c")]))).toBe("elect");
+    expect(how(judged([node("b", { pending }), node("c")]))).toBe("loss");
+  });
+
+  test("a last primary that has read of its successor is not the last", () => {
+    const successor = { ...NOTED, ver: 12, epoch: 6, primary: uuid("c") };
+    expect(how(judged([node("a"), node("b", { noted: successor })]))).toBe("loss");
+  });
+
   test("all voters are those of the newest note, and of a change that may have followed it", () => {
     const fenced = { promised: 6 };
     const pending = { ...NOTED, ver: 11, voters: [...NOTED.voters, uuid("d")] };
@@ -175,7 +194,8 @@ describe("whatever flag", () => {
   test("incomparable sets are refused: nobody holds everything", () => {
     const x = node("a", { executed: gtids(`${HEAD} x:1`), noted: null });
     const y = node("c", { executed: gtids(`${HEAD} d:1`), noted: null });
-    expect(judged([x, y])).toMatchObject({ kind: "refuse", accept: null });
+    const why = expect.stringContaining("incomparable");
+    expect(judged([x, y])).toMatchObject({ kind: "refuse", accept: null, why });
   });
 
   test("a Consul that is not older than what anybody has seen is refused", () => {

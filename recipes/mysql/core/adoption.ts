@@ -191,8 +191,7 @@ function keep({ state }: Asked, seen: Seen): State | null {
   const noted = writer?.answer.noted ?? null;
   if (writer === null || noted === null || !writer.answer.open || writer.epoch !== epoch)
     return null;
-  // Acknowledgements alone prove nothing here: who acknowledges may be where an election is under way (§7a).
-  if (!fewCouldElect(writer, seen) || !noted.voters.includes(writer.uuid)) return null;
+  if (!noted.voters.includes(writer.uuid)) return null;
   // They would not follow an epoch below their promise.
   if (all.some((n) => Math.max(n.promised, n.seenEpoch) > epoch)) return null;
   if (state !== null && state.epoch > epoch) return null;
