@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicNow } from "../recipes/mysql/drills/ledger.ts";
-import { createLedgerTable, LedgerRun, readRows } from "../recipes/mysql/drills/ledger-run.ts";
-import { gapsOf, verify } from "../recipes/mysql/drills/verdict.ts";
+import { createLedgerTable, judge } from "../recipes/mysql/drills/ledger-rows.ts";
+import { LedgerRun } from "../recipes/mysql/drills/ledger-run.ts";
+import { gapsOf } from "../recipes/mysql/drills/verdict-acks.ts";
 import { mysqlSpec } from "../recipes/mysql/mysqld/tool.ts";
 import { findTool } from "../src/local/toolchain.ts";
 import { BareMysqld, makeTemplate } from "./mysqld.ts";
@@ -154,13 +155,9 @@ async function measure(members: readonly BareMysqld[], options: GroupReplication
   }
   const done = await ledger.finish();
   await converged(members);
-  const rows = await Promise.all(
-    addresses.map((at) => readRows({ ...at, name: String(at.port) }, account, done)),
-  );
-  const { ok, acked, unknown, lost, doubled, invented, diverged, twoAcking } = verify(done, rows);
-  const counts = { lost: lost.length, doubled: doubled.length, invented: invented.length };
-  const more = { diverged: diverged.length, twoAcking: twoAcking.length };
-  return { rounds: outages, outageMs: spreadOf(outages), ok, acked, unknown, ...counts, ...more };
+  const nodes = addresses.map((at) => ({ ...at, name: String(at.port) }));
+  const { ok, counts } = await judge(done, nodes, { account, reigns: null });
+  return { rounds: outages, outageMs: spreadOf(outages), ok, ...counts };
 }
 
 function recentlyAcked(ledger: LedgerRun): boolean {

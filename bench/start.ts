@@ -1,7 +1,7 @@
 // From `autopilot up` in an empty directory to the first acknowledged write, and to three nodes that replicate.
 // The toolchain is in its cache already. The client polls as soon as there is somebody to ask.
 import { monotonicNow } from "../recipes/mysql/drills/ledger.ts";
-import { createLedgerTable } from "../recipes/mysql/drills/ledger-run.ts";
+import { createLedgerTable } from "../recipes/mysql/drills/ledger-rows.ts";
 import { Cluster } from "../test/cluster/harness.ts";
 import { until } from "../test/cluster/until.ts";
 import { round, spreadOf } from "./statistics.ts";

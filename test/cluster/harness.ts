@@ -6,10 +6,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mysql from "mysql2/promise";
-import { createLedgerTable, LedgerRun, readRows } from "../../recipes/mysql/drills/ledger-run.ts";
-import type { Account, LedgerOptions } from "../../recipes/mysql/drills/ledger-run.ts";
-import { verify, type Verdict } from "../../recipes/mysql/drills/verdict.ts";
+import { LedgerRun, type LedgerOptions } from "../../recipes/mysql/drills/ledger-run.ts";
+import { createLedgerTable, judge, type Account } from "../../recipes/mysql/drills/ledger-rows.ts";
+import type { Verdict } from "../../recipes/mysql/drills/verdict.ts";
 import { monotonicNow } from "../../recipes/mysql/drills/ledger.ts";
+import { markerUuidOf } from "../../recipes/mysql/mysqld/marker.ts";
 import { isAlive, killAll, processesOf, signal } from "./processes.ts";
 import { StateWatch } from "./reigns.ts";
 import { LIMIT_MS, until } from "./until.ts";
@@ -191,12 +192,22 @@ export class Cluster implements AsyncDisposable {
     return { user: user ?? "", password: password ?? "", database: url.pathname.slice(1), tls };
   }
 
+  /** Source uuid of this cluster's epoch markers, from Consul's own mouth. */
+  async marker(): Promise<string> {
+    const { cluster } = await this.status();
+    const key = `/v1/kv/autopilot/${cluster}/initialize?raw`;
+    const marker = markerUuidOf(await (await fetch(new URL(key, this.watch.consul))).text());
+    if (marker === null) throw new Error("the cluster has no id");
+    return marker;
+  }
+
   /** The ledger's table on the primary, and a writer with the addresses of all nodes. */
   async ledger(more: Partial<LedgerOptions> = {}): Promise<LedgerRun> {
     const account = await this.account();
     await createLedgerTable(await this.primary(), account);
     const addresses = (await this.status()).nodes.map(({ host, port }) => ({ host, port }));
-    const run = new LedgerRun({ ...account, addresses, ...more });
+    const wide = { connections: 2, everyMs: 10, transferrers: 2, marker: await this.marker() };
+    const run = new LedgerRun({ ...account, addresses, ...wide, ...more });
     await acknowledges(run);
     return run;
   }
@@ -219,8 +230,7 @@ export class Cluster implements AsyncDisposable {
     }
     const open = await Promise.all(nodes.map((node) => isOpen(node, account)));
     if (open.filter(Boolean).length !== 1) throw new Error(`${open.join()}: not one primary`);
-    const rows = await Promise.all(nodes.map((node) => readRows(node, account, ledger)));
-    return verify(ledger, rows, this.watch.reigns());
+    return await judge(ledger, nodes, { account, reigns: this.watch.reigns() });
   }
 
   /** The test failed: disposing keeps the logs, and this prints what they end with. */

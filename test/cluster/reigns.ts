@@ -2,7 +2,7 @@
 // whether any epoch ever had two. What the agents say of themselves is not asked.
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicNow } from "../../recipes/mysql/drills/ledger.ts";
-import type { Reign } from "../../recipes/mysql/drills/verdict.ts";
+import type { Reign } from "../../recipes/mysql/drills/verdict-acks.ts";
 
 export type SeenState = {
   readonly epoch: number;

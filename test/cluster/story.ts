@@ -70,16 +70,19 @@ export async function expectVerdict(
   except: readonly string[] = [],
 ): Promise<void> {
   const verdict = await cluster.verdict(run, except);
-  const { lost, doubled, invented, diverged, twoAcking } = verdict;
-  expect({ lost, doubled, invented, diverged, twoAcking }).toEqual({
+  const { lost, doubled, invented, diverged, halved, vanished, imbalanced, twoAcking } = verdict;
+  expect({ lost, doubled, invented, diverged, halved, vanished, imbalanced, twoAcking }).toEqual({
     lost: [],
     doubled: [],
     invented: [],
     diverged: [],
+    halved: [],
+    vanished: [],
+    imbalanced: [],
     twoAcking: [],
   });
   expect(verdict).toMatchObject({ ok: true });
-  expect(verdict.acked).toBeGreaterThan(0);
+  expect(verdict.counts.acknowledged).toBeGreaterThan(0);
   expectOnePrimaryPerEpoch(cluster);
 }
 

@@ -1,12 +1,14 @@
 // The outage client on real servers: what it takes for acknowledged, refused and unknown, and that it never sends an id
 // twice. Two mysqlds without replication, so what each one holds shows what was sent to it.
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePorts } from "../../bench/group-replication.ts";
 import { BareMysqld, makeTemplate } from "../../bench/mysqld.ts";
-import { createLedgerTable, LedgerRun, readRows } from "../../recipes/mysql/drills/ledger-run.ts";
+import { createLedgerTable, readRows } from "../../recipes/mysql/drills/ledger-rows.ts";
+import { LedgerRun } from "../../recipes/mysql/drills/ledger-run.ts";
 import { verify } from "../../recipes/mysql/drills/verdict.ts";
 import { mysqlSpec } from "../../recipes/mysql/mysqld/tool.ts";
 import { findTool } from "../../src/local/toolchain.ts";
@@ -19,6 +21,7 @@ const ACCOUNTS = [
   "GRANT ALL ON app.* TO app@'127.0.0.1';",
 ].join("\n");
 
+const GTIDS = ["--gtid-mode=ON", "--enforce-gtid-consistency=ON"];
 const servers: BareMysqld[] = [];
 let dir = "";
 
@@ -28,7 +31,7 @@ beforeAll(async () => {
   await makeTemplate(tool, join(dir, "template"), ACCOUNTS);
   for (const [i, port] of (await freePorts(2)).entries()) {
     const place = { dir: join(dir, String(i)), port };
-    const server = new BareMysqld(tool, { ...place, options: [`--server-id=${i + 1}`] });
+    const server = new BareMysqld(tool, { ...place, options: [`--server-id=${i + 1}`, ...GTIDS] });
     servers.push(server);
     await server.provision(join(dir, "template"));
     await server.start();
@@ -56,7 +59,7 @@ async function pair(): Promise<readonly [BareMysqld, BareMysqld]> {
 async function acks(run: LedgerRun, { port }: BareMysqld): Promise<void> {
   const had = run.writes.length;
   await until(`acknowledgements of ${port}`, () =>
-    run.writes.slice(had).some((write) => write.outcome === "acked" && write.port === port),
+    [...run.writes].slice(had).some((write) => write.outcome === "acked" && write.port === port),
   );
 }
 
@@ -67,7 +70,8 @@ async function judge(run: LedgerRun) {
     servers.map((server) => readRows({ ...addressOf(server), name: "both" }, account, ledger)),
   );
   const rows = held.flatMap((node) => node.rows);
-  return { ledger, rows, verdict: verify(ledger, [{ node: "both", rows }]) };
+  const verdict = verify(ledger, [{ node: "both", rows, balances: null }]);
+  return { writes: [...ledger.writes], rows, verdict, balances: held.map((node) => node.balances) };
 }
 
 test("a node that became read only refuses, and the client goes on with the next under fresh ids", async () => {
@@ -76,12 +80,12 @@ test("a node that became read only refuses, and the client goes on with the next
   await acks(run, first);
   await first.sql("SET GLOBAL read_only=ON");
   await acks(run, second);
-  const { ledger, verdict } = await judge(run);
-  expect(verdict).toMatchObject({ ok: true, unknown: 0 });
-  expect(
-    ledger.writes.filter(({ outcome }) => outcome === "refused").map(({ why }) => why),
-  ).toEqual(["1290"]);
-  const ids = ledger.writes.map(({ seq }) => seq);
+  const { writes, verdict } = await judge(run);
+  expect(verdict).toMatchObject({ ok: true, counts: { unknown: 0 } });
+  expect(writes.filter(({ outcome }) => outcome === "refused").map(({ why }) => why)).toEqual([
+    "1290",
+  ]);
+  const ids = writes.map(({ seq }) => seq);
   expect(ids).toEqual([...new Set(ids)]);
 });
 
@@ -98,9 +102,9 @@ test("a killed node leaves at most one unknown write per connection, and the cli
   await first.start();
   const { verdict } = await judge(run);
   expect(verdict).toMatchObject({ lost: [], doubled: [], invented: [] });
-  expect(verdict.unknown).toBeLessThanOrEqual(3);
+  expect(verdict.counts.unknown).toBeLessThanOrEqual(3);
   // These two do not replicate, so both acknowledge at will: three clients that stay prove nothing of each other.
-  expect(verdict.acked).toBeGreaterThan(3);
+  expect(verdict.counts.acknowledged).toBeGreaterThan(3);
 });
 
 test("a hanging statement is counted as unknown and abandoned, and is there at most once when it wakes up", async () => {
@@ -115,10 +119,10 @@ test("a hanging statement is counted as unknown and abandoned, and is there at m
   await using lock = await first.lockTables("app.autopilot_ledger");
   await acks(run, second);
   await lock[Symbol.asyncDispose]();
-  const { ledger, rows, verdict } = await judge(run);
-  const [hung, ...more] = ledger.writes.filter(({ outcome }) => outcome === "unknown");
+  const { writes, rows, verdict } = await judge(run);
+  const [hung, ...more] = writes.filter(({ outcome }) => outcome === "unknown");
   expect([hung?.why, more]).toEqual(["hang", []]);
-  expect(verdict).toMatchObject({ ok: true, unknown: 1 });
+  expect(verdict).toMatchObject({ ok: true, counts: { unknown: 1 } });
   expect(rows.filter(({ seq }) => seq === hung?.seq).length).toBeLessThanOrEqual(1);
 });
 
@@ -130,10 +134,90 @@ test("without any node that takes writes the client keeps asking, and finds the 
   await until(
     "both refuse",
     () =>
-      new Set(run.writes.slice(-2).map(({ outcome, port }) => outcome === "refused" && port))
+      new Set([...run.writes].slice(-2).map(({ outcome, port }) => outcome === "refused" && port))
         .size === 2,
   );
   await second.sql("SET GLOBAL read_only=OFF");
   await acks(run, second);
-  expect((await judge(run)).verdict).toMatchObject({ ok: true, unknown: 0 });
+  expect((await judge(run)).verdict).toMatchObject({ ok: true, counts: { unknown: 0 } });
+});
+
+test("a transfer is there whole or not at all, on whichever node it went to, and the balances are what was booked", async () => {
+  const [first, second] = await pair();
+  const file = join(dir, "ledger.jsonl");
+  await using run = new LedgerRun({
+    ...account,
+    connections: 1,
+    transferrers: 3,
+    transferEveryMs: 2,
+    readEveryMs: 5,
+    hangLimitMs: 300,
+    file,
+    addresses: servers.map(addressOf),
+  });
+  await acks(run, first);
+  // Some hang on a row's lock before their COMMIT, some are killed wherever they are.
+  await using lock = await first.lockTables("app.autopilot_account");
+  await acks(run, second);
+  await lock[Symbol.asyncDispose]();
+  await second.sql("SET GLOBAL read_only=ON");
+  await acks(run, first);
+  await second.sql("SET GLOBAL read_only=OFF");
+  await first.kill();
+  await acks(run, second);
+  await first.start();
+  const { verdict, writes, rows, balances } = await judge(run);
+  expect(verdict).toMatchObject({ lost: [], doubled: [], invented: [], halved: [], vanished: [] });
+  expect(verdict.counts.imbalanced).toBe(0);
+  expect(rows.filter(({ part }) => part === 1).length).toBe(
+    rows.filter(({ part }) => part === 2).length,
+  );
+  for (const [i, node] of balances.entries())
+    expect(verify(await empty(run), [{ node: `${i}`, rows: [], balances: node }]).counts).toEqual(
+      expect.objectContaining({ imbalanced: 0 }),
+    );
+  expect(writes.filter(({ why }) => why === "hang before COMMIT")).not.toEqual([]);
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  expect(lines.filter((line) => line.includes('"line":"write"'))).toHaveLength(writes.length);
+});
+
+async function empty(run: LedgerRun) {
+  return { ...(await run.finish()), writes: [] };
+}
+
+test("each row says which server wrote it, and in which epoch where the markers' uuid is known", async () => {
+  const [first] = await pair();
+  const marker = "8e7ab1d2-58b0-5fd7-9ff7-0a8b2f2fd4c7";
+  await first.sql(`SET GLOBAL gtid_purged='+${marker}:1:3:12'`);
+  await using run = new LedgerRun({ ...account, marker, addresses: [addressOf(first)] });
+  await acks(run, first);
+  const { rows, verdict } = await judge(run);
+  expect(new Set(rows.map(({ epoch }) => epoch))).toEqual(new Set([12]));
+  expect(verdict.ranges).toMatchObject([{ epoch: 12, server: rows[0]?.server }]);
+  await using unknown = new LedgerRun({ ...account, addresses: [addressOf(first)] });
+  await acks(unknown, first);
+  expect((await judge(unknown)).verdict.ranges).toMatchObject([{ epoch: null }]);
+});
+
+test("the reader tells of a row that it saw on a writable server, and that was never acknowledged", async () => {
+  const [first, second] = await pair();
+  const addresses = servers.map(addressOf);
+  await using run = new LedgerRun({ ...account, readEveryMs: 2, hangLimitMs: 200, addresses });
+  await acks(run, first);
+  await using lock = await first.lockTables("app.autopilot_ledger");
+  await acks(run, second);
+  await lock[Symbol.asyncDispose]();
+  const [hung] = [...run.writes].filter(({ outcome }) => outcome === "unknown");
+  const id = `writer=${run.soFar().writers[0]} AND seq=${hung?.seq}`;
+  await until("the abandoned statement was executed", async () => {
+    const rows = await first.sql(`SELECT 1 FROM app.autopilot_ledger WHERE ${id}`);
+    return rows.length === 1;
+  });
+  expect(run.soFar().seen).toEqual([]);
+  await second.sql("SET GLOBAL read_only=ON");
+  await until("the reader saw it", () => run.soFar().seen.length > 0);
+  await second.sql("SET GLOBAL read_only=OFF");
+  const { verdict } = await judge(run);
+  expect((await run.finish()).seen).toMatchObject([{ seq: hung?.seq, node: hung?.node }]);
+  expect(verdict.ok).toBe(true);
 });

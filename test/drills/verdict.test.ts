@@ -1,8 +1,16 @@
 // The checker is itself checked: on ledgers and rows with one known fault each, and on arbitrary ones without.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { payloadOf, type Ledger, type Write } from "../../recipes/mysql/drills/ledger.ts";
-import { gapsOf, verify, type NodeRows } from "../../recipes/mysql/drills/verdict.ts";
+import {
+  ACCOUNTS,
+  legsOf,
+  payloadOf,
+  type Ledger,
+  type Write,
+} from "../../recipes/mysql/drills/ledger.ts";
+import { gapsOf } from "../../recipes/mysql/drills/verdict-acks.ts";
+import type { Balance, Row } from "../../recipes/mysql/drills/verdict-rows.ts";
+import { verify, violationsOf, type NodeRows } from "../../recipes/mysql/drills/verdict.ts";
 
 const RUN = "run";
 
@@ -13,21 +21,27 @@ function write(seq: number, ended: number, node = "a", more: Partial<Write> = {}
   return { writer: 1, seq, ...times, outcome: "acked", ...where, why: null, ...more };
 }
 
-function ledgerOf(writes: readonly Write[]): Ledger {
-  return { run: RUN, writers: [1], began: 0, ended: (writes.at(-1)?.ended ?? 0) + 1, writes };
+function ledgerOf(writes: readonly Write[], more: Partial<Ledger> = {}): Ledger {
+  const times = { began: 0, ended: (writes.at(-1)?.ended ?? 0) + 1 };
+  const nothing = { transfers: [], seen: [], wrongSums: [], stalls: [] };
+  return { run: RUN, writers: [1, 2], ...times, ...nothing, writes, ...more };
+}
+
+function row(seq: number, more: Partial<Row> = {}): Row {
+  const plain = { part: 0, account: null, amount: 0, server: "a", epoch: null };
+  return { writer: 1, seq, ...plain, payload: payloadOf(RUN, 1, seq), ...more };
 }
 
 /** A node that holds exactly these ids, in this order. */
 function holding(node: string, seqs: readonly number[]): NodeRows {
-  const rows = seqs.map((seq) => ({ writer: 1, seq, payload: payloadOf(RUN, 1, seq) }));
-  return { node, rows };
+  return { node, rows: seqs.map((seq) => row(seq)), balances: null };
 }
 
 const three = ledgerOf([write(1, 5), write(2, 10), write(3, 15)]);
 
 test("a ledger of which every node holds each write once passes", () => {
   const verdict = verify(three, [holding("a", [1, 2, 3]), holding("b", [1, 2, 3])]);
-  expect(verdict).toMatchObject({ ok: true, acked: 3, outageMs: 5, gaps: [], twoAcking: [] });
+  expect(verdict).toMatchObject({ ok: true, outageMs: 5, gaps: [], twoAcking: [] });
 });
 
 test("an acknowledged write that one node lacks is lost there", () => {
@@ -57,8 +71,12 @@ test("a refused write that is there all the same is invented", () => {
 });
 
 test("a row with another content than was sent is invented", () => {
-  const rows = [{ writer: 1, seq: 1, payload: payloadOf("another run", 1, 1) }];
-  expect(verify(ledgerOf([write(1, 5)]), [{ node: "a", rows }]).invented).toHaveLength(1);
+  const judge = (more: Partial<Row>) =>
+    verify(ledgerOf([write(1, 5)]), [{ node: "a", rows: [row(1, more)], balances: null }]);
+  expect(judge({}).ok).toBe(true);
+  expect(judge({ payload: payloadOf("another run", 1, 1) }).invented).toHaveLength(1);
+  expect(judge({ amount: 5 }).invented).toHaveLength(1);
+  expect(judge({ part: 1 }).invented).toHaveLength(1);
 });
 
 test("an unknown write may be there once or not at all, but the same on all nodes, and never twice", () => {
@@ -68,8 +86,8 @@ test("an unknown write may be there once or not at all, but the same on all node
       ledger,
       held.map((seqs, i) => holding(`n${i}`, seqs)),
     );
-  expect(judge([1], [1])).toMatchObject({ ok: true, unknown: 1 });
-  expect(judge([1, 2], [1, 2])).toMatchObject({ ok: true, unknown: 1 });
+  expect(judge([1], [1])).toMatchObject({ ok: true, counts: { unknown: 1 } });
+  expect(judge([1, 2], [1, 2])).toMatchObject({ ok: true, counts: { unknown: 1 } });
   expect(judge([1, 2, 2], [1, 2])).toMatchObject({ ok: false, doubled: [{ seq: 2, node: "n0" }] });
   expect(judge([1, 2], [1])).toMatchObject({ ok: false, diverged: [{ seq: 2, node: "n1" }] });
 });
@@ -151,4 +169,130 @@ test("any ledger passes on what it acknowledged, and fails with any one row dele
       expect(judge(seqs.filter((seq) => seq !== one))).toBe(false);
     }),
   );
+});
+
+/** A transfer by writer 2, and the rows of it on a node. */
+const moved = (seq: number, ended: number, more: Partial<Write> = {}): Write =>
+  write(seq, ended, "a", { writer: 2, ...more });
+const legRows = (seq: number): readonly Row[] =>
+  legsOf(2, seq).map((leg) => row(seq, { writer: 2, ...leg, payload: payloadOf(RUN, 2, seq) }));
+
+/** Accounts that hold what these rows booked. */
+function booked(rows: readonly Row[]): readonly Balance[] {
+  return Array.from({ length: ACCOUNTS }, (_, account) => {
+    const own = rows.filter((one) => one.account === account);
+    const balance = own.reduce((sum, { amount }) => sum + amount, 0);
+    return { account, balance, booked: balance };
+  });
+}
+
+const transfers = ledgerOf([moved(1, 5), moved(2, 10)], { transfers: [2] });
+const whole = [...legRows(1), ...legRows(2)];
+
+test("transfers that are there whole, with balances that follow, pass", () => {
+  const verdict = verify(transfers, [{ node: "a", rows: whole, balances: booked(whole) }]);
+  expect(verdict).toMatchObject({ ok: true, counts: { acknowledged: 2, imbalanced: 0 } });
+});
+
+test("a transfer of which one leg is missing is torn, whatever its outcome was", () => {
+  for (const outcome of ["acked", "unknown"] as const) {
+    const ledger = ledgerOf([moved(1, 5), moved(2, 10, { outcome })], { transfers: [2] });
+    const half = [...legRows(1), ...legRows(2).slice(1)];
+    const verdict = verify(ledger, [{ node: "a", rows: half, balances: null }]);
+    expect(verdict).toMatchObject({ ok: false, halved: [{ writer: 2, seq: 2, node: "a" }] });
+    expect([verdict.lost, verdict.doubled, verdict.invented]).toEqual([[], [], []]);
+    const none = verify(ledger, [{ node: "a", rows: legRows(1), balances: null }]);
+    expect([none.ok, none.halved]).toEqual([outcome === "unknown", []]);
+  }
+});
+
+test("a transfer that came twice, moved another amount or was never committed is found", () => {
+  const judge = (rows: readonly Row[], ledger = transfers) =>
+    verify(ledger, [{ node: "a", rows, balances: null }]);
+  expect(judge([...whole, ...legRows(2)]).doubled).toMatchObject([{ seq: 2 }]);
+  const [first, ...rest] = whole;
+  if (first === undefined) throw new Error("no rows");
+  const more = judge([{ ...first, amount: first.amount - 1 }, ...rest]);
+  expect(more.invented).toMatchObject([{ seq: 1 }]);
+  const refused = [moved(1, 5), moved(2, 10, { outcome: "refused", why: "hang before COMMIT" })];
+  expect(judge(whole, ledgerOf(refused, { transfers: [2] })).invented).toMatchObject([
+    { seq: 2 },
+    { seq: 2 },
+  ]);
+});
+
+test("a balance that is not what was booked, a missing account and a sum that is not nothing are imbalances", () => {
+  const judge = (balances: readonly Balance[]) =>
+    verify(transfers, [{ node: "a", rows: whole, balances }]);
+  const right = booked(whole);
+  const off = right.map((one) => (one.account === 7 ? { ...one, balance: one.balance + 3 } : one));
+  expect(judge(off).imbalanced.map(({ account }) => account)).toEqual([7, null]);
+  const few = right.slice(0, -1);
+  const last = right.at(-1);
+  expect(last?.balance).toBe(0);
+  expect(judge(few)).toMatchObject({ ok: false, counts: { imbalanced: 1 } });
+});
+
+test("a sum that a reader saw on the open primary must have been nothing", () => {
+  const wrongSums = [{ node: "a", at: 7, total: -12 }];
+  const verdict = verify({ ...transfers, wrongSums }, [
+    { node: "a", rows: whole, balances: booked(whole) },
+  ]);
+  expect(verdict.counts.imbalanced).toBe(1);
+  expect(violationsOf(verdict.counts)).toEqual(["1 transfers or balances are torn"]);
+});
+
+test("what a reader saw on the open primary must stay, though nobody acknowledged it", () => {
+  const writes = [write(1, 5), write(2, 10, "a", { outcome: "unknown", why: "hang" })];
+  const seen = [{ writer: 1, seq: 2, node: "a", at: 9 }];
+  const judge = (ledger: Ledger, ...held: number[][]) =>
+    verify(
+      ledger,
+      held.map((seqs, i) => holding(`n${i}`, seqs)),
+    );
+  expect(judge(ledgerOf(writes), [1], [1]).ok).toBe(true);
+  expect(judge(ledgerOf(writes, { seen }), [1, 2], [1, 2]).ok).toBe(true);
+  expect(judge(ledgerOf(writes, { seen }), [1], [1])).toMatchObject({
+    ok: false,
+    vanished: [{ seq: 2, node: "n0" }, { node: "n1" }],
+  });
+});
+
+test("an acknowledgement of an older epoch, for a write sent after a newer one's, is two acknowledging nodes", () => {
+  const writes = [write(1, 5), write(2, 10, "b"), write(3, 15, "a", { connection: 9 })];
+  const judge = (epochs: readonly number[], sent = 14) => {
+    const [one, two, three] = writes as [Write, Write, Write];
+    const rows = [one, two, { ...three, sent }].map((of, i) =>
+      row(of.seq, { server: of.node, epoch: epochs[i] ?? null }),
+    );
+    const ledger = ledgerOf([one, two, { ...three, sent }]);
+    return verify(ledger, [{ node: "n", rows, balances: null }]);
+  };
+  expect(judge([1, 2, 1])).toMatchObject({ ok: false, counts: { twoAcknowledging: 1 } });
+  expect(judge([1, 2, 1]).twoAcking).toMatchObject([{ write: { seq: 3 }, other: { seq: 2 } }]);
+  expect(judge([1, 2, 3]).twoAcking).toEqual([]);
+  // Sent before the newer epoch's first answer came: it may have been on its way.
+  expect(judge([1, 2, 1], 9).twoAcking).toEqual([]);
+  expect(judge([1, 2, 3]).ranges).toMatchObject([
+    { server: "a", epoch: 1, acks: 1 },
+    { server: "b", epoch: 2, from: 9, to: 10 },
+    { server: "a", epoch: 3 },
+  ]);
+});
+
+test("two servers that acknowledged in one epoch, and a row by another than the one that answered, are found", () => {
+  const ledger = ledgerOf([write(1, 5), write(2, 10, "b")]);
+  const judge = (second: Partial<Row>) =>
+    verify(ledger, [
+      { node: "n", rows: [row(1, { epoch: 4 }), row(2, second)], balances: null },
+    ]).twoAcking.map(({ why }) => why);
+  expect(judge({ server: "b", epoch: 4 })).toEqual(["both in epoch 4"]);
+  expect(judge({ server: "a", epoch: 5 })).toEqual(["its row was written by a"]);
+  expect(judge({ server: "b", epoch: 5 })).toEqual([]);
+});
+
+test("very many findings are counted, and shown by examples", () => {
+  const many = ledgerOf(Array.from({ length: 3_000 }, (_, i) => write(i + 1, i)));
+  const verdict = verify(many, [holding("a", [])]);
+  expect([verdict.counts.lost, verdict.lost.length]).toEqual([3_000, 1_000]);
 });
