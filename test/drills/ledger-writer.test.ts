@@ -9,6 +9,7 @@ import { freePorts } from "../../bench/group-replication.ts";
 import { BareMysqld, makeTemplate } from "../../bench/mysqld.ts";
 import { createLedgerTable, readRows } from "../../recipes/mysql/drills/ledger-rows.ts";
 import { LedgerRun } from "../../recipes/mysql/drills/ledger-run.ts";
+import type { Write } from "../../recipes/mysql/drills/ledger.ts";
 import { verify } from "../../recipes/mysql/drills/verdict.ts";
 import { mysqlSpec } from "../../recipes/mysql/mysqld/tool.ts";
 import { findTool } from "../../src/local/toolchain.ts";
@@ -220,4 +221,25 @@ test("the reader tells of a row that it saw on a writable server, and that was n
   const { verdict } = await judge(run);
   expect((await run.finish()).seen).toMatchObject([{ seq: hung?.seq, node: hung?.node }]);
   expect(verdict.ok).toBe(true);
+});
+
+test("what a closed server shows was promised to nobody: the reader counts it only once the server is open", async () => {
+  const [first] = await pair();
+  const addresses = [addressOf(first)];
+  await using run = new LedgerRun({ ...account, readEveryMs: 2, addresses });
+  await acks(run, first);
+  await first.sql("SET GLOBAL read_only=ON");
+  const refused = (): Write[] => [...run.writes].filter(({ outcome }) => outcome === "refused");
+  await until("it refuses", () => refused().length > 0);
+  const { writer, seq } = refused()[0] as Write;
+  const columns = "(writer, seq, part, amount, payload, server)";
+  const row = `(${writer}, ${seq}, 0, 0, 'a tail', '')`;
+  await first.sql(`INSERT INTO app.autopilot_ledger ${columns} VALUES ${row}`);
+  const had = refused().length;
+  await until("time for many looks", () => refused().length > had + 50);
+  expect(run.soFar().seen).toEqual([]);
+  await first.sql("SET GLOBAL read_only=OFF");
+  await until("the reader saw it", () => run.soFar().seen.length > 0);
+  const { verdict } = await judge(run);
+  expect(verdict.invented).toMatchObject([{ writer, seq }]);
 });
