@@ -7,7 +7,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePorts } from "../../bench/group-replication.ts";
 import { BareMysqld, makeTemplate } from "../../bench/mysqld.ts";
-import { createLedgerTable, readRows } from "../../recipes/mysql/drills/ledger-rows.ts";
+import {
+  createLedgerTable,
+  judge,
+  readRows,
+  type Archive,
+} from "../../recipes/mysql/drills/ledger-rows.ts";
 import { LedgerRun } from "../../recipes/mysql/drills/ledger-run.ts";
 import type { Write } from "../../recipes/mysql/drills/ledger.ts";
 import { verify } from "../../recipes/mysql/drills/verdict.ts";
@@ -64,8 +69,27 @@ async function acks(run: LedgerRun, { port }: BareMysqld): Promise<void> {
   );
 }
 
+test("a row of an earlier ledger that goes while a later one is written is lost", async () => {
+  const [first] = await pair();
+  const at = [{ ...addressOf(first), name: "first" }];
+  const archive: Archive = new Map();
+  const play = async () => {
+    await using run = new LedgerRun({ ...account, transferrers: 1, addresses: at });
+    await acks(run, first);
+    const ledger = await run.finish();
+    return { ledger, verdict: await judge(ledger, at, { account, reigns: null, archive }) };
+  };
+  const { ledger } = await play();
+  expect((await play()).verdict.ok).toBe(true);
+  await first.sql(`DELETE FROM app.autopilot_ledger WHERE writer=${ledger.writers[0]} AND seq=1`);
+  expect((await play()).verdict.lost).toEqual([
+    { writer: ledger.writers[0], seq: 0, node: "first" },
+  ]);
+  expect((await play()).verdict.ok).toBe(true);
+});
+
 /** Rows of both servers as if of one node: each write was sent to one of them. */
-async function judge(run: LedgerRun) {
+async function judgeBoth(run: LedgerRun) {
   const ledger = await run.finish();
   const held = await Promise.all(
     servers.map((server) => readRows({ ...addressOf(server), name: "both" }, account, ledger)),
@@ -81,7 +105,7 @@ test("a node that became read only refuses, and the client goes on with the next
   await acks(run, first);
   await first.sql("SET GLOBAL read_only=ON");
   await acks(run, second);
-  const { writes, verdict } = await judge(run);
+  const { writes, verdict } = await judgeBoth(run);
   expect(verdict).toMatchObject({ ok: true, counts: { unknown: 0 } });
   expect(writes.filter(({ outcome }) => outcome === "refused").map(({ why }) => why)).toEqual([
     "1290",
@@ -101,7 +125,7 @@ test("a killed node leaves at most one unknown write per connection, and the cli
   await first.kill();
   await acks(run, second);
   await first.start();
-  const { verdict } = await judge(run);
+  const { verdict } = await judgeBoth(run);
   expect(verdict).toMatchObject({ lost: [], doubled: [], invented: [] });
   expect(verdict.counts.unknown).toBeLessThanOrEqual(3);
   // These two do not replicate, so both acknowledge at will: three clients that stay prove nothing of each other.
@@ -120,7 +144,7 @@ test("a hanging statement is counted as unknown and abandoned, and is there at m
   await using lock = await first.lockTables("app.autopilot_ledger");
   await acks(run, second);
   await lock[Symbol.asyncDispose]();
-  const { writes, rows, verdict } = await judge(run);
+  const { writes, rows, verdict } = await judgeBoth(run);
   const [hung, ...more] = writes.filter(({ outcome }) => outcome === "unknown");
   expect([hung?.why, more]).toEqual(["hang", []]);
   expect(verdict).toMatchObject({ ok: true, counts: { unknown: 1 } });
@@ -140,7 +164,7 @@ test("without any node that takes writes the client keeps asking, and finds the 
   );
   await second.sql("SET GLOBAL read_only=OFF");
   await acks(run, second);
-  expect((await judge(run)).verdict).toMatchObject({ ok: true, counts: { unknown: 0 } });
+  expect((await judgeBoth(run)).verdict).toMatchObject({ ok: true, counts: { unknown: 0 } });
 });
 
 test("a transfer is there whole or not at all, on whichever node it went to, and the balances are what was booked", async () => {
@@ -167,7 +191,7 @@ test("a transfer is there whole or not at all, on whichever node it went to, and
   await first.kill();
   await acks(run, second);
   await first.start();
-  const { verdict, writes, rows, balances } = await judge(run);
+  const { verdict, writes, rows, balances } = await judgeBoth(run);
   expect(verdict).toMatchObject({ lost: [], doubled: [], invented: [], halved: [], vanished: [] });
   expect(verdict.counts.imbalanced).toBe(0);
   expect(rows.filter(({ part }) => part === 1).length).toBe(
@@ -192,12 +216,12 @@ test("each row says which server wrote it, and in which epoch where the markers'
   await first.sql(`SET GLOBAL gtid_purged='+${marker}:1:3:12'`);
   await using run = new LedgerRun({ ...account, marker, addresses: [addressOf(first)] });
   await acks(run, first);
-  const { rows, verdict } = await judge(run);
+  const { rows, verdict } = await judgeBoth(run);
   expect(new Set(rows.map(({ epoch }) => epoch))).toEqual(new Set([12]));
   expect(verdict.ranges).toMatchObject([{ epoch: 12, server: rows[0]?.server }]);
   await using unknown = new LedgerRun({ ...account, addresses: [addressOf(first)] });
   await acks(unknown, first);
-  expect((await judge(unknown)).verdict.ranges).toMatchObject([{ epoch: null }]);
+  expect((await judgeBoth(unknown)).verdict.ranges).toMatchObject([{ epoch: null }]);
 });
 
 test("the reader tells of a row that it saw on a writable server, and that was never acknowledged", async () => {
@@ -218,7 +242,7 @@ test("the reader tells of a row that it saw on a writable server, and that was n
   await second.sql("SET GLOBAL read_only=ON");
   await until("the reader saw it", () => run.soFar().seen.length > 0);
   await second.sql("SET GLOBAL read_only=OFF");
-  const { verdict } = await judge(run);
+  const { verdict } = await judgeBoth(run);
   expect((await run.finish()).seen).toMatchObject([{ seq: hung?.seq, node: hung?.node }]);
   expect(verdict.ok).toBe(true);
 });
@@ -240,6 +264,6 @@ test("what a closed server shows was promised to nobody: the reader counts it on
   expect(run.soFar().seen).toEqual([]);
   await first.sql("SET GLOBAL read_only=OFF");
   await until("the reader saw it", () => run.soFar().seen.length > 0);
-  const { verdict } = await judge(run);
+  const { verdict } = await judgeBoth(run);
   expect(verdict.invented).toMatchObject([{ writer, seq }]);
 });

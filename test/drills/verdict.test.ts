@@ -10,7 +10,12 @@ import {
 } from "../../recipes/mysql/drills/ledger.ts";
 import { gapsOf } from "../../recipes/mysql/drills/verdict-acks.ts";
 import type { Balance, Row } from "../../recipes/mysql/drills/verdict-rows.ts";
-import { verify, violationsOf, type NodeRows } from "../../recipes/mysql/drills/verdict.ts";
+import {
+  openCase,
+  verify,
+  violationsOf,
+  type NodeRows,
+} from "../../recipes/mysql/drills/verdict.ts";
 
 const RUN = "run";
 
@@ -296,4 +301,20 @@ test("very many findings are counted, and shown by examples", () => {
   const many = ledgerOf(Array.from({ length: 3_000 }, (_, i) => write(i + 1, i)));
   const verdict = verify(many, [holding("a", [])]);
   expect([verdict.counts.lost, verdict.lost.length]).toEqual([3_000, 1_000]);
+});
+
+test("what an earlier ledger left on a node must be what it was", () => {
+  const before = { writer: 9, rows: 10, sum: "1234" };
+  const judge = (now: typeof before | null) => {
+    const one = openCase(ledgerOf([write(1, 5)]));
+    one.row("a", row(1));
+    one.older("a", before, now);
+    const { acknowledged: _, refused: __, unknown: ___, ...found } = one.close(null).counts;
+    return Object.entries(found).filter(([, count]) => count > 0);
+  };
+  expect(judge(before)).toEqual([]);
+  expect(judge({ ...before, rows: 7 })).toEqual([["lost", 3]]);
+  expect(judge(null)).toEqual([["lost", 10]]);
+  expect(judge({ ...before, rows: 12 })).toEqual([["doubled", 2]]);
+  expect(judge({ ...before, sum: "1235" })).toEqual([["invented", 1]]);
 });

@@ -1,5 +1,6 @@
 // One client's connection to one node, and what an answer, an error or silence says about a write. Callbacks of mysql2,
 // not its promises: a statement that is abandoned must leave nobody waiting for it.
+import { connect as connectSocket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import mysql from "mysql2";
 import {
@@ -71,7 +72,8 @@ export async function connect(config: WriterConfig, address: Address): Promise<O
   const { user, password, database, connectLimitMs } = config;
   const ssl = config.tls ? { ssl: { rejectUnauthorized: false } } : {};
   const { host, port } = address;
-  const connection = mysql.createConnection({ host, port, user, password, database, ...ssl });
+  const login = { host, port, user, password, database };
+  const connection = mysql.createConnection({ ...login, ...ssl, ...streamFrom(config, address) });
   connection.on("error", () => undefined); // each statement reports its own failure
   try {
     const rows = await ask({ connection }, "SELECT @@server_uuid AS node", [], connectLimitMs);
@@ -82,6 +84,11 @@ export async function connect(config: WriterConfig, address: Address): Promise<O
   }
   connection.destroy();
   return null;
+}
+
+function streamFrom({ localAddress }: WriterConfig, { host, port }: Address) {
+  if (localAddress === null) return {};
+  return { stream: () => connectSocket({ host, port, localAddress, noDelay: true }) };
 }
 
 /** MySQL's own errors are numbered from 1000 on; a lost connection has a negative number or none. */

@@ -11,7 +11,7 @@ import {
 } from "./ledger.ts";
 import { openCase, type NodeRows, type Verdict } from "./verdict.ts";
 import type { Reign } from "./verdict-acks.ts";
-import type { Balance, Row } from "./verdict-rows.ts";
+import type { Balance, Digest, Row } from "./verdict-rows.ts";
 
 export type Account = Pick<WriterConfig, "user" | "password" | "database" | "tls">;
 export type Address = WriterConfig["addresses"][number];
@@ -40,21 +40,50 @@ export async function readRows(
   return { node: node.name, rows, balances: await balancesOf(connection) };
 }
 
+/**
+ * What the ledgers of earlier rounds on one cluster left in the table, by writer. Their writes stay promised for ever, and
+ * the next fault may lose them as well as its own.
+ */
+export type Archive = Map<number, Digest>;
+
+type Bench = {
+  readonly account: Account;
+  readonly reigns: readonly Reign[] | null;
+  /** Checked, and then continued with this ledger's rows. */
+  readonly archive?: Archive;
+};
+
 /** The verdict on what these nodes hold, page by page. */
 export async function judge(
   ledger: Ledger,
   nodes: readonly NodeAddress[],
-  { account, reigns }: { readonly account: Account; readonly reigns: readonly Reign[] | null },
+  { account, reigns, archive }: Bench,
 ): Promise<Verdict> {
   const one = openCase(ledger);
+  let digests: Archive = new Map();
   for (const node of nodes) {
     one.node(node.name);
     await using connection = await open(node, account);
     for await (const page of pagesOf(connection, ledger.writers))
       for (const row of page) one.row(node.name, row);
     one.balances(node.name, await balancesOf(connection));
+    if (archive === undefined) continue;
+    digests = await digestsOf(connection);
+    for (const [writer, before] of archive)
+      one.older(node.name, before, digests.get(writer) ?? null);
   }
+  // As they are now: what is wrong with them was said once.
+  for (const [writer, digest] of digests) archive?.set(writer, digest);
   return one.close(reigns);
+}
+
+const DIGESTS = `SELECT writer, COUNT(*) AS \`rows\`,
+ CAST(SUM(CRC32(CONCAT_WS(':', seq, part, account, amount, payload, server, epoch))) AS CHAR) AS sum
+ FROM ${LEDGER_TABLE} GROUP BY writer`;
+
+async function digestsOf(connection: OpenConnection): Promise<Archive> {
+  const rows = (await connection.rows(DIGESTS)) as Digest[];
+  return new Map(rows.map((row) => [row.writer, row]));
 }
 
 const ROWS = `SELECT pk, writer, seq, part, account, amount, payload, server, epoch FROM ${LEDGER_TABLE}`;

@@ -27,6 +27,7 @@ const DEFAULTS = {
   readEveryMs: 100,
   connectLimitMs: 250,
   hangLimitMs: 1_000,
+  localAddress: null,
   marker: null,
   file: null,
 } as const;

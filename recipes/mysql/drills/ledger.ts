@@ -77,6 +77,8 @@ export type WriterConfig = {
   readonly connectLimitMs: number;
   readonly hangLimitMs: number;
   readonly tls: boolean;
+  /** Loopback address that the clients connect from: a drill's network knows them by it; null: any. */
+  readonly localAddress: string | null;
   /** Source uuid of the epoch markers (PROTOCOL §1), so that each row says in which epoch it was written; null: unknown. */
   readonly marker: string | null;
   /** All lines are appended here as well, for whoever has to explain a verdict; null: nowhere. */

@@ -27,10 +27,14 @@ export type Balance = {
 
 export type Finding = {
   readonly writer: number;
+  /** 0: one of the rows of an earlier ledger, which is known by its digest only. */
   readonly seq: number;
   /** The node where it was found (or missed). */
   readonly node: string;
 };
+
+/** All rows of one writer in two numbers: how many, and the sum of their checksums. */
+export type Digest = { readonly writer: number; readonly rows: number; readonly sum: string };
 
 /** Balances that are not what was booked: `account` is null where it is about all of them. */
 export type Imbalance = {
@@ -46,7 +50,8 @@ const MOST_EXAMPLES = 1_000;
 export type Findings<T> = {
   readonly examples: readonly T[];
   count(): number;
-  add(one: T): void;
+  /** `times`: of so many this is the example. */
+  add(one: T, times?: number): void;
 };
 
 function findings<T>(): Findings<T> {
@@ -55,8 +60,8 @@ function findings<T>(): Findings<T> {
   return {
     examples,
     count: () => count,
-    add(one) {
-      count++;
+    add(one, times = 1) {
+      count += times;
       if (examples.length < MOST_EXAMPLES) examples.push(one);
     },
   };
@@ -85,6 +90,8 @@ export type RowCase = {
   /** Also for a node that holds no rows at all: a node of which nothing was said is not judged. */
   node(node: string): void;
   row(node: string, row: Row): void;
+  /** What became on one node of a ledger that was judged before: it must be what it was. */
+  older(node: string, before: Digest, now: Digest | null): void;
   /** All accounts of one node. */
   balances(node: string, balances: readonly Balance[]): void;
   authorOf: (position: number) => Author | null;
@@ -128,6 +135,13 @@ export function openRowCase(ledger: Told, log: WriteLog): RowCase {
       const counts = heldBy(node)[part === 2 ? "second" : "first"];
       counts[at] = Math.min(255, (counts[at] ?? 0) + 1);
       noteAuthor(at, row);
+    },
+    older(node, before, now) {
+      const finding = { writer: before.writer, seq: 0, node };
+      const more = (now?.rows ?? 0) - before.rows;
+      if (more < 0) found.lost.add(finding, -more);
+      else if (more > 0) found.doubled.add(finding, more);
+      else if (now?.sum !== before.sum) found.invented.add(finding);
     },
     balances(node, balances) {
       for (const one of wrongOnes(node, balances)) found.imbalanced.add(one);

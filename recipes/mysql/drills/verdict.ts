@@ -21,6 +21,7 @@ import {
 import {
   openRowCase,
   type Balance,
+  type Digest,
   type Finding,
   type Imbalance,
   type Row,
@@ -65,6 +66,7 @@ export type Case = {
   node(node: string): void;
   row(node: string, row: Row): void;
   balances(node: string, balances: readonly Balance[]): void;
+  older(node: string, before: Digest, now: Digest | null): void;
   /** Once, when every node's rows were given. */
   close(reigns: readonly Reign[] | null): Verdict;
 };
@@ -82,6 +84,7 @@ export function openCase(ledger: Ledger): Case {
     node: known,
     row: (node, row) => (known(node), rows.row(node, row)),
     balances: (node, balances) => (known(node), rows.balances(node, balances)),
+    older: (node, before, now) => (known(node), rows.older(node, before, now)),
     close(reigns) {
       const acks = acksOf(log);
       const twoAcking = [
