@@ -20,8 +20,11 @@ export type {
   Leaser,
   Service,
 } from "./ports.ts";
+export type { Address, Lab, LabCluster, LabEvent, Way } from "./lab.ts";
 export type {
   ClusterView,
+  LabCall,
+  LabVerb,
   LocalNode,
   NodeIdentity,
   Recipe,

@@ -2,6 +2,7 @@
 // One reconcile triple (observe, decide, execute) does all the work; everything else here feeds it or shows it.
 import type { ZodType } from "zod";
 import type { Clock, Directory, Kv, Lease, Leaser, Service } from "./ports.ts";
+import type { Lab } from "./lab.ts";
 import type { Log } from "./log.ts";
 import type { Supervise } from "./runtime/supervisor.ts";
 import type { Tool, ToolSpec } from "./local/toolchain.ts";
@@ -85,6 +86,15 @@ export type RecipeVerb = {
   run(call: VerbCall): Promise<number>;
 };
 
+/** A verb that asks no cluster that runs: it makes clusters of its own, as drills do. */
+export type LabVerb = Omit<RecipeVerb, "run"> & {
+  runInLab(call: LabCall): Promise<number>;
+};
+
+export type LabCall = Omit<VerbCall, "cluster" | "kv" | "directory" | "leaser" | "dir"> & {
+  readonly lab: Lab;
+};
+
 /** What a verb is called with: the cluster found, and where to print. */
 export type VerbCall = {
   readonly cluster: string;
@@ -109,6 +119,10 @@ export type LocalNode = {
   /** 0, 1, 2 … in the order of their making. */
   readonly index: number;
   readonly dir: string;
+  /** Loopback address that the other nodes reach it at; it listens on 127.0.0.1. */
+  readonly host: string;
+  /** Consul as this node reaches it. */
+  readonly consul: string;
   /** The first of this node's own ten ports: base + 10 · index. +2 is the agent's HTTP port. */
   readonly basePort: number;
 };
@@ -145,7 +159,7 @@ export type Recipe<C, O, A extends { readonly do: string; readonly why?: string 
   readonly serverName: string;
   service(config: C, node: NodeIdentity): Service;
   start(context: RecipeContext<C>): Promise<Reconciler<O, A>>;
-  readonly verbs: readonly RecipeVerb[];
+  readonly verbs: readonly (RecipeVerb | LabVerb)[];
   /** For `autopilot up`: makes shared things of the cluster below `dir` once (secrets), idempotent. */
   prepareLocal(dir: string): Promise<void>;
   /** For `autopilot up`: the recipe's part of one node's configuration. */

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { closest } from "../core/edit-distance.ts";
 import { UsageError } from "../errors.ts";
+import { VERSION } from "../version.ts";
 
 /** The options that every verb has. */
 export type Globals = {
@@ -164,7 +165,6 @@ function addOtherVerbs(program: Command, done: (code: number) => void): void {
     });
 }
 
-const VERSION = "0.1.0";
 const WITH_VALUE = ["--dir", "--consul", "--cluster"];
 
 /** The first word of `argv` that is neither an option nor the value of one of ours; null: none. */

@@ -1,8 +1,9 @@
 // The recipe's verbs as commands: their syntax is the recipe's, what they are called with is found here.
 import type { Command } from "commander";
-import { DEFAULT_RECIPE, loadRecipe } from "../config/load-recipe.ts";
+import { DEFAULT_RECIPE, loadRecipe, type AnyRecipe } from "../config/load-recipe.ts";
 import { connect } from "../consul/client.ts";
-import type { RecipeVerb } from "../recipe.ts";
+import type { LabCall, LabVerb, RecipeVerb } from "../recipe.ts";
+import { SILENT } from "../log.ts";
 import { readCluster } from "../local/cluster-file.ts";
 import { realClock } from "../runtime/clock.ts";
 import { findCluster } from "./find-cluster.ts";
@@ -24,8 +25,9 @@ export async function addRecipeVerbs(
     for (const [syntax, help] of Object.entries(verb.args ?? {})) command.argument(syntax, help);
     for (const [flags, help] of Object.entries(verb.options)) command.option(flags, help);
     command.action(async () => {
-      const args = command.processedArgs.filter((arg): arg is string => typeof arg === "string");
-      done(await callVerb(verb, command, args));
+      const args = command.processedArgs.flat().filter((arg) => typeof arg === "string");
+      if ("run" in verb) return done(await callVerb(verb, command, args));
+      done(await callInLab(verb, { command, args, recipe }));
     });
   }
 }
@@ -38,26 +40,51 @@ async function callVerb(
   const globals: Globals = command.optsWithGlobals();
   const found = await findCluster(globals, process.env);
   const consul = connect(found.consul);
-  const interrupted = new AbortController();
-  const interrupt = (): void => interrupted.abort();
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
-  const json = globals.json === true;
   try {
     return await verb.run({
+      ...anyCall(command, args),
       cluster: found.name,
       kv: consul.kv,
       directory: consul.directory,
       leaser: consul.leaser,
-      clock: realClock,
-      options: command.opts(),
-      args,
       dir: found.local?.dir ?? null,
-      json,
-      print: (text) => process.stdout.write(`${text}\n`),
-      progress: (text) => json || process.stderr.write(`${text}\n`),
-      signal: interrupted.signal,
     });
   } finally {
     consul.close();
   }
+}
+
+async function callInLab(
+  verb: LabVerb,
+  typed: {
+    readonly command: Command;
+    readonly args: readonly string[];
+    readonly recipe: AnyRecipe;
+  },
+): Promise<number> {
+  const { command, args, recipe } = typed;
+  const { makeLab } = await import("../local/lab.ts");
+  const call = anyCall(command, args);
+  const log = { ...SILENT, warn: call.progress, error: call.progress };
+  return await verb.runInLab({
+    ...call,
+    lab: makeLab({ log, recipe }),
+  });
+}
+
+/** What every verb is called with. */
+function anyCall(command: Command, args: readonly string[]): Omit<LabCall, "lab"> {
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const json = command.optsWithGlobals<Globals>().json === true;
+  return {
+    clock: realClock,
+    options: command.opts(),
+    args,
+    json,
+    print: (text) => process.stdout.write(`${text}\n`),
+    progress: (text) => json || process.stderr.write(`${text}\n`),
+    signal: interrupted.signal,
+  };
 }

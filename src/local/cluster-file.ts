@@ -11,7 +11,16 @@ const schema = z.object({
   recipe: z.string(),
   basePort: z.int(),
   consul: z.object({ embedded: z.boolean(), url: z.string() }),
-  nodes: z.array(z.object({ name: z.string(), index: z.int() })),
+  nodes: z.array(
+    z.object({
+      name: z.string(),
+      index: z.int(),
+      /** Loopback address that the others reach it at, where it is another one than it listens on: drills cut between. */
+      host: z.string().optional(),
+      /** Consul as this node alone reaches it. */
+      consul: z.string().optional(),
+    }),
+  ),
   /** The `up` that last ran it. */
   upPid: z.int().nullable(),
 });
@@ -44,7 +53,9 @@ export function nodeDir(dir: string, name: string): string {
 export function localNode(dir: string, cluster: Cluster, name: string): LocalNode | null {
   const node = cluster.nodes.find((one) => one.name === name);
   if (node === undefined) return null;
-  return { ...node, dir: nodeDir(dir, name), basePort: cluster.basePort + 10 * node.index };
+  const { index, host = "127.0.0.1", consul = cluster.consul.url } = node;
+  const basePort = cluster.basePort + 10 * index;
+  return { name, index, host, consul, dir: nodeDir(dir, name), basePort };
 }
 
 export function localNodes(dir: string, cluster: Cluster): readonly LocalNode[] {

@@ -33,15 +33,31 @@ export async function startConsul(
     await waitFor(parts);
     return { [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  const logFile = join(dir, "consul.log");
   let stopping = false;
   const agent = makeSupervise({ clock, log: parts.log })({
     name: "embedded Consul",
     onExit: ({ says }) => {
       // Nobody else would tell: the nodes go on by failsafe, and the next failure would find no Consul.
-      if (!stopping) parts.log.error(`the embedded Consul ended: ${says}; read ${logFile}`);
+      const read = `read ${logFileOf(dir)}`;
+      if (!stopping) parts.log.error(`the embedded Consul ended: ${says}; ${read}`);
     },
   });
+  await startEmbedded(agent, { ...parts, dir, cluster });
+  return {
+    [Symbol.asyncDispose]: () => {
+      stopping = true;
+      return agent.stop({ termFirst: true, graceMs: STOP_WITHIN_MS });
+    },
+  };
+}
+
+/** Starts the embedded agent as `agent`; resolves when it answers, and ends it when it does not. */
+export async function startEmbedded(
+  agent: Supervised,
+  parts: Waiting & { readonly dir: string; readonly cluster: Cluster },
+): Promise<void> {
+  const { dir, cluster } = parts;
+  const logFile = logFileOf(dir);
   const started = await agent.start({
     argv: [process.execPath, CLI, "dev-agent", "--port", portOf(cluster), "--file", fileOf(dir)],
     allEnv: true,
@@ -55,12 +71,10 @@ export async function startConsul(
     await agent[Symbol.asyncDispose]();
     throw error;
   }
-  return {
-    [Symbol.asyncDispose]: () => {
-      stopping = true;
-      return agent.stop({ termFirst: true, graceMs: STOP_WITHIN_MS });
-    },
-  };
+}
+
+function logFileOf(dir: string): string {
+  return join(dir, "consul.log");
 }
 
 type Waiting = { readonly log: Log; readonly consul: Consul; readonly signal: AbortSignal };

@@ -32,12 +32,12 @@ export function writeNodeConfig(
       name: node.name,
       cluster: cluster.name,
       dir: resolve(node.dir),
-      host: "127.0.0.1",
+      host: node.host,
       bind: "127.0.0.1",
       httpPort: node.basePort + 2,
       controlSocket: controlSocketOf(node.dir),
     },
-    consul: { address: cluster.consul.url },
+    consul: { address: node.consul },
     [recipe.name]: recipe.localConfig(node, all),
   };
   writeFileSync(configFileOf(node), `${HEAD}${JSON.stringify(config, null, 2)}\n`);

@@ -50,8 +50,8 @@ export class NodeTable {
     this.#draw();
   }
 
-  set({ name, basePort }: LocalNode, now: { role: string; says: string }): void {
-    this.#rows.set(name, { name, address: `127.0.0.1:${basePort}`, ...now });
+  set({ name, host, basePort }: LocalNode, now: { role: string; says: string }): void {
+    this.#rows.set(name, { name, address: `${host}:${basePort}`, ...now });
     this.#draw();
   }
 

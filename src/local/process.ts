@@ -3,6 +3,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 export type ProcessFacts = {
   readonly parent: number;
+  /** "R" running, "S" sleeping, "T" stopped by a signal, …; proc(5). */
+  readonly state: string;
   /** Start time in the kernel's ticks: with it a pid is unique, because pids are used again. */
   readonly startTime: string;
 };
@@ -14,7 +16,7 @@ export function processFacts(pid: number): ProcessFacts | null {
     // Field 2 is the program's name in parentheses and may hold anything; the fields after it are regular.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     if (fields[0] === "Z" || fields[0] === "X") return null;
-    return { parent: Number(fields[1]), startTime: fields[19] ?? "" };
+    return { parent: Number(fields[1]), state: fields[0] ?? "", startTime: fields[19] ?? "" };
   } catch {
     return null; // gone, or not Linux
   }
@@ -28,6 +30,24 @@ export function isRunning(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Pids of all processes that name something below `dir` in their command line: those of a node, by its directory. */
+export function processesBelow(dir: string): readonly number[] {
+  const within = dir.endsWith("/") ? dir : `${dir}/`;
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => commandLine(pid).some((word) => word.includes(within)))
+    .filter(isRunning);
+}
+
+export function commandLine(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return []; // ended between the listing and the look
   }
 }
 

@@ -168,7 +168,7 @@ function readyNodes({ view, recipe, agents, cluster, dir }: Ready) {
     const seen = view.nodes.find((one) => one.name === node.name);
     return {
       name: node.name,
-      host: seen?.host ?? "127.0.0.1",
+      host: seen?.host ?? node.host,
       port: seen?.port ?? node.basePort,
       pid: agents.pid(node.name),
       [`${recipe.serverName}Pid`]: seen?.serverPid ?? null,

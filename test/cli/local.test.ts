@@ -124,7 +124,7 @@ describe("this machine", () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as { port: number };
-    const node = { name: "n", index: 0, dir, basePort: port - 1 };
+    const node = { name: "n", index: 0, dir, host: "127.0.0.1", consul: "", basePort: port - 1 };
     await expect(claimPorts([node], [])).rejects.toMatchObject({
       code: "AP_PORT_IN_USE",
       message: expect.stringContaining(String(port)) as string,
