@@ -124,6 +124,14 @@ const table = {
     means: "The node cannot be rebuilt safely now.",
     hint: "the reasons are listed; `autopilot status` shows when they are gone",
   },
+  AP_REPORT_OTHER: {
+    means: "The drill report to go on with was made with other versions, or on another machine.",
+    hint: "begin a new report; figures of two builds or machines are never mixed",
+  },
+  AP_REPORT_UNUSABLE: {
+    means: "A drill report cannot be read, is not one of this version, or cannot be written.",
+    hint: "check the path; give --resume the JSON file that an earlier drill wrote",
+  },
   AP_SECRET_UNREADABLE: {
     means: "A secret's file cannot be read, is empty, or others may read it.",
     hint: "check the path; nobody else may read a secret (mode 0600)",
