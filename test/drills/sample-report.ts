@@ -58,6 +58,7 @@ export function failover(outageMs: number, more: Partial<Round> = {}): Round {
     verdict: "passed",
     reasons: [],
     outage: { from: fault, to: open, ms: outageMs },
+    stalledMs: 0,
     phases: { detectMs: 4, electMs: outageMs * 0.3, promoteMs: outageMs * 0.9 },
     ledger: COUNTS,
     nodes: ["mysql-1", "mysql-2", "mysql-3"].map((node) => ({

@@ -101,6 +101,8 @@ export type Round = {
   readonly reasons: readonly string[];
   /** The longest time without an acknowledgement; null where no client wrote. */
   readonly outage: Outage | null;
+  /** The longest time in which the client process itself was not run, ms: so much of an outage may be the machine's. */
+  readonly stalledMs: number;
   readonly phases: Phases | null;
   readonly ledger: LedgerCounts | null;
   readonly nodes: readonly NodeEnd[];

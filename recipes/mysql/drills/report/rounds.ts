@@ -40,7 +40,7 @@ function ended(text: string): string {
 }
 
 function roundOf(round: Round, open: boolean): Markup {
-  const { verdict, outage, startedAt, tookMs, seed, reasons } = round;
+  const { verdict, outage, stalledMs, startedAt, tookMs, seed, reasons } = round;
   const attribute = open && verdict !== "skipped" ? html` open` : null;
   const was =
     outage === null
@@ -53,6 +53,13 @@ function roundOf(round: Round, open: boolean): Markup {
     <span class="pill ${TONES[verdict]}">${verdict}</span><span class="outage">${was}</span>
     <span class="muted small">${sinceFault(round)}</span>
   </summary>`;
+  const stalled =
+    stalledMs === 0
+      ? null
+      : html`<p class="muted small">
+          The client process itself did not run for up to ${duration(stalledMs)}: that much of an
+          outage may be this machine’s.
+        </p>`;
   const why =
     reasons.length === 0
       ? null
@@ -63,6 +70,7 @@ function roundOf(round: Round, open: boolean): Markup {
   return html`<details id="${anchorOf(round)}" class="is-${verdict}" ${attribute}>
     ${head}${why} ${round.timeline.length === 0 ? null : picturesOf(round)}
     <div class="cols">${faultsOf(round)}${endsOf(round.nodes)}${countsOf(round.ledger)}</div>
+    ${stalled}
     <p class="muted small">${when}</p>
   </details>`;
 }

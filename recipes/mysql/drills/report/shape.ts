@@ -45,6 +45,7 @@ function roundShape() {
     verdict: z.enum(["passed", "failed", "invalid", "skipped"]),
     reasons: z.array(text),
     outage: z.object({ from: ms, to: ms.nullable(), ms }).nullable(),
+    stalledMs: ms,
     phases: z.object({ detectMs: phase, electMs: phase, promoteMs: phase }).nullable(),
     ledger: ledgerShape().nullable(),
     nodes: z.array(nodeShape()),
