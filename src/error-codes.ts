@@ -74,6 +74,10 @@ const table = {
     means: "There is no room for a copy of the data, and no old datadir that may go.",
     hint: "make room on the node's file system; what is in its `aside/` and `errant/` is yours to move away",
   },
+  AP_DRILL_TARGET: {
+    means: "The drill's target cannot be made here.",
+    hint: "use --target local: real agents and servers as processes of this machine",
+  },
   AP_EXPLAIN_UNKNOWN: {
     means: "There is no such error code.",
     hint: "`autopilot explain` without a code lists them all",

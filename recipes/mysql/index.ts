@@ -7,6 +7,7 @@ import { beforeStart, hints, localConfig, prepareLocal, stopCluster } from "./lo
 import { mysqlSpec } from "./mysqld/tool.ts";
 import { startReconciler } from "./reconciler.ts";
 import { adopt } from "./verbs/adopt.ts";
+import { drill } from "./verbs/drill.ts";
 import { dsn } from "./verbs/dsn.ts";
 import { failover } from "./verbs/failover.ts";
 import { pause, resume } from "./verbs/pause.ts";
@@ -31,7 +32,7 @@ const mysql: Recipe<MysqlConfig, Observation, Action> = {
     meta: serviceMeta(node),
   }),
   start: startReconciler,
-  verbs: [status, dsn, switchover, failover, rebuild, adopt, pause, resume],
+  verbs: [status, dsn, switchover, failover, rebuild, adopt, pause, resume, drill],
   prepareLocal,
   localConfig,
   beforeStart,
