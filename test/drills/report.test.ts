@@ -80,6 +80,21 @@ test("every lane and every sentence of a timeline is in the picture, at its plac
   expect(widths[1]).toBeGreaterThan(3 * (widths[0] ?? Infinity));
 });
 
+test("a node that stays what it is has one bar, with all that it said", () => {
+  const bar = (at: number, kind: Entry["kind"]): Entry => {
+    return { at, until: at + 1_000, lane: "n1", kind, text: `said at ${at}` };
+  };
+  const barsOf = (...timeline: Entry[]) => {
+    const page = pageOf(sampleReport([failover(0, { timeline, outage: null })]));
+    return [...page.matchAll(/<title>((?:said at \d+\s)+)/g)].map(([, text = ""]) => text.trim());
+  };
+  expect(barsOf(bar(0, "replica"), bar(1_000, "replica"), bar(2_000, "primary"))).toEqual([
+    "said at 0\nsaid at 1000",
+    "said at 2000",
+  ]);
+  expect(barsOf(bar(0, "replica"), bar(3_000, "replica"))).toHaveLength(2);
+});
+
 test("a timeline of very many entries is drawn in part, and says so", () => {
   const timeline = Array.from({ length: 5_000 }, (_, at): Entry => ({
     at,

@@ -66,7 +66,7 @@ function picture(round: Round, window: Window, label: string): Markup {
   };
   const frame: Frame = { ...window, x, lanes };
   const height = TOP + lanes.length * LANE + AXIS;
-  const shown = round.timeline.filter(
+  const shown = joined(round.timeline).filter(
     ({ at, until = at }) => until >= window.from && at <= window.to,
   );
   const drawn = shown.slice(0, MOST_ENTRIES);
@@ -79,10 +79,30 @@ function picture(round: Round, window: Window, label: string): Markup {
   >
     ${lanes.map((lane, i) => laneOf(lane, i))} ${axisOf(frame, height)}
     ${outageBand(frame, round.outage, height)} ${guidesOf(frame, round, height)}
-    ${drawn.map((entry) => drawingOf(frame, entry))} ${lockTexts(frame, drawn)}
-    ${phasesOf(frame, round)}
+    ${drawn.map((entry) => drawingOf(frame, entry))}
+    ${["faults", "lock"].map((lane) => textsOf(frame, drawn, lane))} ${phasesOf(frame, round)}
     ${more > 0 ? html`<text class="note" x="${WIDTH - RIGHT}" y="14" text-anchor="end">${more} more are in the JSON</text>` : null}
   </svg>`;
+}
+
+/** A node that says something new and stays what it is keeps one bar; its title has all that it said. */
+function joined(timeline: readonly Entry[]): readonly Entry[] {
+  const bars = new Map<string, Entry>();
+  const done: Entry[] = [];
+  for (const entry of timeline.toSorted((a, b) => a.at - b.at)) {
+    const { lane, kind, at, until, text } = entry;
+    // Two outages are two, however short what came between them.
+    if (until === undefined || kind === "fault" || lane === "clients") {
+      done.push(entry);
+      continue;
+    }
+    const last = bars.get(lane);
+    const touches = last?.kind === kind && last.until !== undefined && at - last.until < 1;
+    if (last !== undefined && !touches) done.push(last);
+    const said = last !== undefined && touches ? `${last.text}\n${text}` : text;
+    bars.set(lane, last !== undefined && touches ? { ...last, until, text: said } : entry);
+  }
+  return [...done, ...bars.values()].toSorted((a, b) => a.at - b.at);
 }
 
 /** Those that are no node come first. */
@@ -191,19 +211,18 @@ function markOf(x: number, y: number, { kind, text, at }: Entry): Markup {
   return html`<g class="k-${kind} mark"><title>${title}</title><path d="${shape}" /></g>`;
 }
 
-/** The lock's lane has room between its marks: what happened stands there where it fits. */
-function lockTexts({ x, lanes, from, to }: Frame, entries: readonly Entry[]): Markup {
-  const y = TOP + lanes.indexOf("lock") * LANE + LANE / 2 + 4;
-  const marks = entries.filter(
-    ({ lane, at, until }) => lane === "lock" && until === undefined && at >= from && at <= to,
-  );
-  const texts = marks.map(({ at, text }, i) => {
+/** Where a lane has room between its marks, what happened stands beside them. */
+function textsOf({ x, lanes, from, to }: Frame, entries: readonly Entry[], own: string): Markup {
+  const y = TOP + lanes.indexOf(own) * LANE + LANE / 2 + 4;
+  const here = entries.filter(({ lane, at }) => lane === own && at >= from && at <= to);
+  const texts = here.flatMap(({ at, until, text }, i) => {
+    if (until !== undefined) return [];
     const left = x(at) + 10;
-    const next = marks[i + 1];
+    const next = here[i + 1];
     const room = (next === undefined ? WIDTH - RIGHT : x(next.at) - 8) - left;
     return text.length * LETTER > room
-      ? html``
-      : html`<text class="said" x="${fixed(left)}" y="${y}">${text}</text>`;
+      ? []
+      : [html`<text class="said" x="${fixed(left)}" y="${y}">${text}</text>`];
   });
   return html`${texts}`;
 }
