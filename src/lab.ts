@@ -56,7 +56,7 @@ export type LabCluster = AsyncDisposable & {
   stopNode(name: string): Promise<void>;
   /** Of the node now, as the kernel tells. */
   processes(name: string): LabProcesses;
-  /** "R", "S", "T" (stopped by a signal) …, or null: there is no such process. */
+  /** "R", "S", "T" (stopped by a signal) …, "Z" (it still ends), or null: nothing of it is left. */
   processState(pid: number): string | null;
   /** Pids of all processes of the node: who a connection belongs to. */
   pidsOf(name: string): readonly number[];

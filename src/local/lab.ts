@@ -17,7 +17,7 @@ import { withNode } from "./plan.ts";
 import { isFree } from "./ports.ts";
 import { findTool } from "./toolchain.ts";
 import { VERSION } from "../version.ts";
-import { processesBelow, processFacts } from "./process.ts";
+import { processesBelow, processFacts, threadsOf } from "./process.ts";
 
 type LabParts = {
   readonly log: Log;
@@ -136,7 +136,7 @@ function labCluster(parts: ClusterParts): LabCluster {
     startNode: (name) => run.startNode(name),
     stopNode: (name) => run.stopNode(name),
     processes: (name) => run.processes(pidsOf(name)),
-    processState: (pid) => processFacts(pid)?.state ?? null,
+    processState: (pid) => processFacts(pid)?.state ?? (threadsOf(pid) > 1 ? "Z" : null),
     pidsOf,
     keep: () => (kept = true),
     async [Symbol.asyncDispose]() {

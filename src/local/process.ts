@@ -33,6 +33,15 @@ export function isRunning(pid: number): boolean {
   }
 }
 
+/** Of a process that ends, the first thread may be a zombie while others still hold its files and ports. */
+export function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0; // gone, or not Linux
+  }
+}
+
 /** Pids of all processes that name something below `dir` in their command line: those of a node, by its directory. */
 export function processesBelow(dir: string): readonly number[] {
   const within = dir.endsWith("/") ? dir : `${dir}/`;

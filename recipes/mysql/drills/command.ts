@@ -41,6 +41,9 @@ export async function runDrillCommand(call: LabCall, names: readonly string[]): 
   const writing = new Writing(asked.places);
   const show = shower(call);
   const fresh: Round[] = [];
+  call.signal.addEventListener("abort", () =>
+    call.progress("breaking off: healing, then the verdict; once more ends it at once"),
+  );
   try {
     await runDrills({
       ...asked,

@@ -61,7 +61,9 @@ export class LedgerRun implements AsyncDisposable {
     const { writer, connections, transferrers } = config;
     this.#writers = Array.from({ length: connections + transferrers }, (_, i) => writer + i);
     this.#transfers = this.#writers.slice(connections);
-    this.#child = spawn(process.execPath, [WRITER], { stdio: ["pipe", "pipe", "pipe"] });
+    // In a group of its own: a terminal's Ctrl-C ends the drill, which still has to judge.
+    const stdio: "pipe"[] = ["pipe", "pipe", "pipe"];
+    this.#child = spawn(process.execPath, [WRITER], { detached: true, stdio });
     this.#gone = once(this.#child, "close");
     this.#child.stdin?.on("error", () => undefined); // the writer died: finish() says so
     this.#child.stdin?.write(`${JSON.stringify(config)}\n`);

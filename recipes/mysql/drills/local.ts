@@ -115,7 +115,8 @@ function processFaults(cluster: LabCluster): ProcessFaults {
     },
     signal({ pid }, signal) {
       // Looked at just before: a pid that was given to somebody else since then would be a matter of microseconds.
-      if (cluster.processState(pid) !== null) process.kill(pid, signal);
+      const state = cluster.processState(pid);
+      if (state !== null && state !== "Z") process.kill(pid, signal);
     },
     async startNode(node) {
       if (cluster.processes(node).agent === null) await cluster.startNode(node);

@@ -1,10 +1,9 @@
 // Processes that die or stand still.
 import { kill, pause } from "./faults.ts";
 import { limits, THREE, TWO, type Scenario } from "./scenario.ts";
-import { monotonicNow } from "./ledger.ts";
 
-/** The election needs promises of two voters of three; the sentence says how many it has. */
-const NO_QUORUM = /need|quorum|promise/i;
+/** An election needs promises of two voters of three; the candidate says how many it has. */
+const NO_QUORUM = /have \d+ promises, need \d+/;
 
 export const CRASHES: readonly Scenario[] = [
   {
@@ -110,7 +109,7 @@ export const CRASHES: readonly Scenario[] = [
   },
   {
     name: "everything-killed",
-    does: "kills all agents and all servers at once, as a power cut does, and starts them again",
+    does: "kills all agents and all servers at once, as a power cut does, and starts them again in any order",
     expects: "a primary of a newer epoch with every acknowledged write",
     limits: null,
     shape: THREE,
@@ -118,8 +117,14 @@ export const CRASHES: readonly Scenario[] = [
       const { target, scene } = stage;
       const all = [scene.primary, ...scene.replicas];
       await stage.inflict(...all.map((node) => kill(target, node)));
-      const killed = monotonicNow();
-      await stage.heal();
+      const killed = stage.now();
+      for (const left = [...all]; left.length > 0;) {
+        const next = stage.one(left);
+        left.splice(left.indexOf(next), 1);
+        stage.say(`${next} comes back`);
+        await target.startNode(next);
+        await stage.hold(stage.random() * 3_000);
+      }
       await stage.recovers();
       await stage.acknowledges(killed);
     },
