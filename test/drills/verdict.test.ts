@@ -9,6 +9,7 @@ import {
   type Write,
 } from "../../recipes/mysql/drills/ledger.ts";
 import { gapsOf } from "../../recipes/mysql/drills/verdict-acks.ts";
+import { atOnce, inTurns } from "../../recipes/mysql/drills/verdict-steps.ts";
 import type { Balance, Row } from "../../recipes/mysql/drills/verdict-rows.ts";
 import {
   openCase,
@@ -150,6 +151,8 @@ test("a cluster that never acknowledges again has an outage until the end of the
   const ledger = { ...ledgerOf([write(1, 5)]), ended: 5005 };
   expect(gapsOf(ledger, 100)).toEqual([{ from: 5, to: null, ms: 5000 }]);
   expect(gapsOf({ ...ledger, writes: [] }, 100)).toEqual([{ from: 0, to: null, ms: 5005 }]);
+  expect(verify(ledger, [holding("a", [1])]).outageMs).toBe(5_000);
+  expect(verify({ ...ledger, writes: [] }, [holding("a", [])]).outageMs).toBe(5_005);
 });
 
 test("any ledger passes on what it acknowledged, and fails with any one row deleted, doubled or added", () => {
@@ -309,7 +312,7 @@ test("what an earlier ledger left on a node must be what it was", () => {
     const one = openCase(ledgerOf([write(1, 5)]));
     one.row("a", row(1));
     one.older("a", before, now);
-    const { acknowledged: _, refused: __, unknown: ___, ...found } = one.close(null).counts;
+    const { acknowledged: _, refused: __, unknown: ___, ...found } = atOnce(one.close(null)).counts;
     return Object.entries(found).filter(([, count]) => count > 0);
   };
   expect(judge(before)).toEqual([]);
@@ -317,4 +320,18 @@ test("what an earlier ledger left on a node must be what it was", () => {
   expect(judge(null)).toEqual([["lost", 10]]);
   expect(judge({ ...before, rows: 12 })).toEqual([["doubled", 2]]);
   expect(judge({ ...before, sum: "1235" })).toEqual([["invented", 1]]);
+});
+
+test("a long ledger is judged in turns, and the verdict is the same", async () => {
+  const many = ledgerOf(
+    Array.from({ length: 30_000 }, (_, i) => write(i + 1, i + (i > 9 ? 500 : 0))),
+  );
+  const seqs = Array.from({ length: 29_999 }, (_, i) => i + 1);
+  const one = openCase(many);
+  for (const node of ["a", "b"]) for (const held of holding(node, seqs).rows) one.row(node, held);
+  let turns = 0;
+  const verdict = await inTurns(one.close(null), async () => turns++);
+  expect(turns).toBeGreaterThan(30_000 / 10_000);
+  expect(verdict).toEqual(verify(many, [holding("a", seqs), holding("b", seqs)]));
+  expect(verdict).toMatchObject({ counts: { lost: 2 }, outageMs: 501 });
 });

@@ -44,9 +44,15 @@ export type WriteLog = Iterable<Write> & {
   append(write: Write): void;
   /** Where the write of this id is; null: none was sent. */
   find(writer: number, seq: number): number | null;
-  outcomeAt(at: number): Outcome;
-  endedAt(at: number): number;
   at(at: number): Write;
+  /** One field of it, without making the object: the checker looks at each write several times. */
+  outcomeAt(at: number): Outcome;
+  writerAt(at: number): number;
+  seqAt(at: number): number;
+  sentAt(at: number): number;
+  endedAt(at: number): number;
+  nodeAt(at: number): string;
+  connectionAt(at: number): number;
   /** The last write that was acknowledged, or null. */
   lastAcked(): Write | null;
 };
@@ -102,9 +108,14 @@ export function writeLog(): WriteLog {
       own[write.seq] = here;
     },
     find: (writer, seq) => places.get(writer)?.[seq] ?? null,
-    outcomeAt,
-    endedAt: (i) => all.ended[i] ?? 0,
     at,
+    outcomeAt,
+    writerAt: (i) => all.writer[i] ?? 0,
+    seqAt: (i) => all.seq[i] ?? 0,
+    sentAt: (i) => all.sent[i] ?? 0,
+    endedAt: (i) => all.ended[i] ?? 0,
+    nodeAt: (i) => words.word(all.node[i] ?? 0),
+    connectionAt: (i) => all.connection[i] ?? 0,
     lastAcked: () => (newestAck === null ? null : at(newestAck)),
     *[Symbol.iterator]() {
       const until = length;

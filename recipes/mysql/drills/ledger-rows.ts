@@ -1,5 +1,6 @@
 // Reads what each node holds, in pages, and feeds it to the verdict: the drill's own event loop, which carries its
 // proxies, is never held for longer than a page takes.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import mysql from "mysql2/promise";
 import { UnavailableError } from "../../../src/index.ts";
 import {
@@ -11,6 +12,7 @@ import {
 } from "./ledger.ts";
 import { openCase, type NodeRows, type Verdict } from "./verdict.ts";
 import type { Reign } from "./verdict-acks.ts";
+import { inTurns } from "./verdict-steps.ts";
 import type { Balance, Digest, Row } from "./verdict-rows.ts";
 
 export type Account = Pick<WriterConfig, "user" | "password" | "database" | "tls">;
@@ -74,7 +76,7 @@ export async function judge(
   }
   // As they are now: what is wrong with them was said once.
   for (const [writer, digest] of digests) archive?.set(writer, digest);
-  return one.close(reigns);
+  return await inTurns(one.close(reigns), () => nextTurn());
 }
 
 const DIGESTS = `SELECT writer, COUNT(*) AS \`rows\`,

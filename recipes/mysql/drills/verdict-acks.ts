@@ -3,6 +3,7 @@
 import type { Ledger, Write } from "./ledger.ts";
 import { logOf, type WriteLog } from "./ledger-log.ts";
 import type { Author } from "./verdict-rows.ts";
+import { atOnce, isTurn, type Steps } from "./verdict-steps.ts";
 
 /** Who was primary, in order, as the cluster's own history says; `node` is a server_uuid. */
 export type Reign = { readonly epoch: number; readonly node: string };
@@ -27,28 +28,37 @@ export type AckRange = {
 const MOST_EXAMPLES = 1_000;
 
 /** The acknowledged writes in the order in which their answers came. */
-export type Acks = Iterable<Write> & {
+export type Acks = {
+  readonly log: WriteLog;
   readonly length: number;
   /** The position of the i-th in the log. */
   position(i: number): number;
-  at(i: number): Write;
   endedAt(i: number): number;
   /** How many had come at `time`, itself included. */
   until(time: number): number;
 };
 
-export function acksOf(log: WriteLog): Acks {
-  // One process wrote them down as they came, so this sorts what is sorted; ledgers of tests may not be.
-  const positions = Uint32Array.from(ackedIn(log)).sort((a, b) => log.endedAt(a) - log.endedAt(b));
-  const position = (i: number): number => positions[i] ?? 0;
-  const endedAt = (i: number): number => log.endedAt(position(i));
+export function* acksOf(log: WriteLog): Steps<Acks> {
+  const room = new Uint32Array(log.length);
+  let [length, sorted] = [0, true];
+  for (let at = 0, last = -Infinity; at < log.length; at++) {
+    if (isTurn(at)) yield;
+    if (log.outcomeAt(at) !== "acked") continue;
+    room[length++] = at;
+    sorted &&= log.endedAt(at) >= last;
+    last = log.endedAt(at);
+  }
+  const positions = room.subarray(0, length);
+  // One process wrote them down as they came, so they are in order; ledgers of tests may not be.
+  if (!sorted) positions.sort((a, b) => log.endedAt(a) - log.endedAt(b));
+  const endedAt = (i: number): number => log.endedAt(positions[i] ?? 0);
   return {
-    length: positions.length,
-    position,
-    at: (i) => log.at(position(i)),
+    log,
+    length,
+    position: (i) => positions[i] ?? 0,
     endedAt,
     until(time) {
-      let [low, high] = [0, positions.length];
+      let [low, high] = [0, length];
       while (low < high) {
         const middle = (low + high) >>> 1;
         if (endedAt(middle) <= time) low = middle + 1;
@@ -56,34 +66,36 @@ export function acksOf(log: WriteLog): Acks {
       }
       return low;
     },
-    *[Symbol.iterator]() {
-      for (const at of positions) yield log.at(at);
-    },
   };
-}
-
-function* ackedIn(log: WriteLog): Generator<number> {
-  for (let at = 0; at < log.length; at++) if (log.outcomeAt(at) === "acked") yield at;
 }
 
 /**
  * A node that stops being primary refuses or cuts its clients. So a connection that acknowledged before and after
  * another node's acknowledgement, by times that do not touch, belonged to a node that could acknowledge all along.
  */
-export function spanned(acks: Acks): readonly TwoAcking[] {
-  const spans = new Map<number, { first: Write; last: Write }>();
-  for (const write of acks) {
-    const span = spans.get(write.connection);
-    spans.set(write.connection, { first: span?.first ?? write, last: write });
+export function* spanned(acks: Acks): Steps<readonly TwoAcking[]> {
+  const { log } = acks;
+  const spans = new Map<number, { readonly first: number; last: number }>();
+  for (let i = 0; i < acks.length; i++) {
+    if (isTurn(i)) yield;
+    const at = acks.position(i);
+    const span = spans.get(log.connectionAt(at));
+    if (span === undefined) spans.set(log.connectionAt(at), { first: at, last: at });
+    else span.last = at;
   }
   const found: TwoAcking[] = [];
-  for (const { first, last } of spans.values())
-    for (let i = acks.until(first.ended); i < acks.until(last.sent); i++) {
-      const write = acks.at(i);
-      if (write.node === first.node || write.sent < first.ended) continue;
-      found.push({ write, other: last, why: "between two of one connection to another node" });
+  const why = "between two of one connection to another node";
+  for (const { first, last } of spans.values()) {
+    const end = acks.until(log.sentAt(last));
+    for (let i = acks.until(log.endedAt(first)); i < end; i++) {
+      if (isTurn(i)) yield;
+      const at = acks.position(i);
+      if (log.nodeAt(at) === log.nodeAt(first) || log.sentAt(at) < log.endedAt(first)) continue;
+      found.push({ write: log.at(at), other: log.at(last), why });
       break;
     }
+    if (found.length === MOST_EXAMPLES) break;
+  }
   return found;
 }
 
@@ -92,34 +104,33 @@ export function spanned(acks: Acks): readonly TwoAcking[] {
  * acknowledgement came, and two servers in one epoch, each prove a second node that could acknowledge. The rows
  * themselves say who wrote them, and when they and the connection disagree, somebody answered for another.
  */
-export function outOfEpoch(
+export function* outOfEpoch(
   acks: Acks,
   authorOf: (position: number) => Author | null,
-): readonly TwoAcking[] {
+): Steps<readonly TwoAcking[]> {
+  const { log } = acks;
   const found: TwoAcking[] = [];
   /** By number of acknowledgements: the one of the newest epoch among them. */
-  const newest: (readonly [epoch: number, i: number] | null)[] = [null];
-  const heads = new Map<number, { readonly server: string; readonly i: number }>();
+  const newest: (readonly [epoch: number, at: number] | null)[] = [null];
+  const heads = new Map<number, { readonly server: string; readonly at: number }>();
   for (let i = 0; i < acks.length && found.length < MOST_EXAMPLES; i++) {
-    const author = authorOf(acks.position(i));
+    if (isTurn(i)) yield;
+    const at = acks.position(i);
+    const author = authorOf(at);
     const best = newest[i] ?? null;
     const epoch = author?.epoch ?? null;
-    newest.push(epoch !== null && epoch > (best?.[0] ?? -1) ? [epoch, i] : best);
+    newest.push(epoch !== null && epoch > (best?.[0] ?? -1) ? [epoch, at] : best);
     if (author === null || epoch === null) continue;
-    const write = acks.at(i);
-    const before = newest[Math.min(acks.until(write.sent), i)] ?? null;
+    const before = newest[Math.min(acks.until(log.sentAt(at)), i)] ?? null;
     const head = heads.get(epoch);
-    if (head === undefined) heads.set(epoch, { server: author.server, i });
-    if (author.server !== write.node)
-      found.push({ write, other: write, why: `its row was written by ${author.server}` });
+    if (head === undefined) heads.set(epoch, { server: author.server, at });
+    const wrong = (other: number, why: string) =>
+      found.push({ write: log.at(at), other: log.at(other), why });
+    if (author.server !== log.nodeAt(at)) wrong(at, `its row was written by ${author.server}`);
     else if (head !== undefined && head.server !== author.server)
-      found.push({ write, other: acks.at(head.i), why: `both in epoch ${epoch}` });
+      wrong(head.at, `both in epoch ${epoch}`);
     else if (before !== null && before[0] > epoch)
-      found.push({
-        write,
-        other: acks.at(before[1]),
-        why: `sent in epoch ${epoch} when epoch ${before[0]} had acknowledged already`,
-      });
+      wrong(before[1], `sent in epoch ${epoch} when epoch ${before[0]} had acknowledged already`);
   }
   return found;
 }
@@ -128,74 +139,96 @@ export function outOfEpoch(
  * The nodes that acknowledged, in order of time, must be a walk through the history of primaries. A write that was
  * sent before the next reign's first acknowledgement came may still belong to an earlier one.
  */
-export function outOfReign(acks: Acks, reigns: readonly Reign[] | null): readonly TwoAcking[] {
+export function* outOfReign(
+  acks: Acks,
+  reigns: readonly Reign[] | null,
+): Steps<readonly TwoAcking[]> {
   if (reigns === null) return [];
+  const { log } = acks;
   const found: TwoAcking[] = [];
   // first[i]: the first acknowledgement of reign i; holes are reigns in which this client wrote nothing.
-  const first: (Write | undefined)[] = [];
-  let at = 0;
-  for (const write of acks) {
-    if (found.length === MOST_EXAMPLES) break;
-    if (reigns[at]?.node !== write.node) {
-      const next = reigns.findIndex(({ node }, i) => i > at && node === write.node);
-      const late = reigns.some(({ node }, i) => {
-        const successor = first.find((value, j) => j > i && value !== undefined);
-        return (
-          i < at && node === write.node && successor !== undefined && write.sent < successor.ended
-        );
+  const first: (number | undefined)[] = [];
+  let reign = 0;
+  for (let i = 0; i < acks.length && found.length < MOST_EXAMPLES; i++) {
+    if (isTurn(i)) yield;
+    const at = acks.position(i);
+    const own = log.nodeAt(at);
+    if (reigns[reign]?.node !== own) {
+      const next = reigns.findIndex(({ node }, j) => j > reign && node === own);
+      const late = reigns.some(({ node }, j) => {
+        const successor = first.find((value, k) => k > j && value !== undefined);
+        if (j >= reign || node !== own || successor === undefined) return false;
+        return log.sentAt(at) < log.endedAt(successor);
       });
       if (late) continue;
-      const other = first[at];
-      if (next === -1)
-        found.push({ write, other: other ?? write, why: "not primary in the history" });
+      const other = log.at(first[reign] ?? at);
+      if (next === -1) found.push({ write: log.at(at), other, why: "not primary in the history" });
       if (next === -1) continue;
-      at = next;
+      reign = next;
     }
-    first[at] ??= write;
+    first[reign] ??= at;
   }
   return found;
 }
 
-/** Who acknowledged from when to when, in the order of their beginnings. */
-export function rangesOf(
+type Times = Pick<Ledger, "began" | "ended">;
+
+/** What the acknowledgements come to, apart from what is wrong with them. */
+export type Tallies = {
+  /** Who acknowledged from when to when, in the order of their beginnings. */
+  readonly ranges: readonly AckRange[];
+  /** The longest time that one single client waited between two of its acknowledgements, ms; 0: none had two. */
+  readonly slowestClientMs: number;
+  /** The longest time without an acknowledgement to anybody, ms. */
+  readonly outageMs: number;
+};
+
+export function* talliesOf(
   acks: Acks,
+  { began, ended }: Times,
   authorOf: (position: number) => Author | null,
-): readonly AckRange[] {
-  const ranges = new Map<string, AckRange>();
+): Steps<Tallies> {
+  const { log } = acks;
+  const ranges = new Map<string, { -readonly [K in keyof AckRange]: AckRange[K] }>();
+  const last = new Map<number, number>();
+  let [slowestClientMs, outageMs, before] = [0, 0, began];
   for (let i = 0; i < acks.length; i++) {
-    const { node, sent, ended } = acks.at(i);
-    const epoch = authorOf(acks.position(i))?.epoch ?? null;
-    const key = `${node} ${epoch}`;
-    const known = ranges.get(key) ?? { server: node, epoch, from: sent, to: ended, acks: 0 };
-    const from = Math.min(known.from, sent);
-    ranges.set(key, { ...known, from, to: Math.max(known.to, ended), acks: known.acks + 1 });
+    if (isTurn(i)) yield;
+    const at = acks.position(i);
+    const [server, from, to] = [log.nodeAt(at), log.sentAt(at), log.endedAt(at)];
+    const epoch = authorOf(at)?.epoch ?? null;
+    const key = `${server} ${epoch}`;
+    const range = ranges.get(key) ?? { server, epoch, from, to, acks: 0 };
+    range.from = Math.min(range.from, from);
+    range.to = Math.max(range.to, to);
+    range.acks += 1;
+    ranges.set(key, range);
+    const writer = log.writerAt(at);
+    slowestClientMs = Math.max(slowestClientMs, to - (last.get(writer) ?? to));
+    last.set(writer, to);
+    if (i > 0) outageMs = Math.max(outageMs, to - before);
+    before = to;
   }
-  return [...ranges.values()].toSorted((a, b) => a.from - b.from);
+  const inOrder = [...ranges.values()].toSorted((a, b) => a.from - b.from);
+  return { ranges: inOrder, slowestClientMs, outageMs: Math.max(outageMs, ended - before) };
 }
 
 /** The times without acknowledgement of at least `minMs`, in order. The time before the first one does not count. */
-export function gapsOf(
-  ledger: Pick<Ledger, "began" | "ended" | "writes">,
-  minMs: number,
-  acks = acksOf(logOf(ledger.writes)),
-): readonly Gap[] {
+export function* gapsIn(acks: Acks, { began, ended }: Times, minMs: number): Steps<readonly Gap[]> {
   const gaps: Gap[] = [];
   const close = (from: number, to: number | null): void => {
-    const ms = (to ?? ledger.ended) - from;
+    const ms = (to ?? ended) - from;
     if (ms >= minMs) gaps.push({ from, to, ms });
   };
-  for (let i = 1; i < acks.length; i++) close(acks.endedAt(i - 1), acks.endedAt(i));
-  close(acks.length === 0 ? ledger.began : acks.endedAt(acks.length - 1), null);
+  for (let i = 1; i < acks.length; i++) {
+    if (isTurn(i)) yield;
+    close(acks.endedAt(i - 1), acks.endedAt(i));
+  }
+  close(acks.length === 0 ? began : acks.endedAt(acks.length - 1), null);
   return gaps;
 }
 
-/** The longest time that one single client waited between two of its acknowledgements, ms; 0: none had two. */
-export function slowestClient(acks: Acks): number {
-  const last = new Map<number, number>();
-  let slowest = 0;
-  for (const { writer, ended } of acks) {
-    slowest = Math.max(slowest, ended - (last.get(writer) ?? ended));
-    last.set(writer, ended);
-  }
-  return slowest;
+/** The same of a ledger, at once: for benches and short ones. */
+export function gapsOf(ledger: Times & Pick<Ledger, "writes">, minMs: number): readonly Gap[] {
+  return atOnce(gapsIn(atOnce(acksOf(logOf(ledger.writes))), ledger, minMs));
 }

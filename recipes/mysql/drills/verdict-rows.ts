@@ -2,6 +2,7 @@
 // into memory at once. Two bytes per write and node are all that is kept.
 import { ACCOUNTS, legsOf, payloadOf, type Ledger } from "./ledger.ts";
 import type { WriteLog } from "./ledger-log.ts";
+import { isTurn, type Steps } from "./verdict-steps.ts";
 
 /** One row as read from one node. */
 export type Row = {
@@ -95,7 +96,8 @@ export type RowCase = {
   /** All accounts of one node. */
   balances(node: string, balances: readonly Balance[]): void;
   authorOf: (position: number) => Author | null;
-  close(): RowFindings;
+  /** Once, when all rows were given. */
+  close(): Steps<RowFindings>;
 };
 
 /** How often each part of each write is on one node. */
@@ -147,10 +149,10 @@ export function openRowCase(ledger: Told, log: WriteLog): RowCase {
       for (const one of wrongOnes(node, balances)) found.imbalanced.add(one);
     },
     authorOf: (at) => authorAt[at] ?? null,
-    close() {
+    *close() {
       for (const { node, total } of ledger.wrongSums)
         found.imbalanced.add({ node, account: null, what: `a reader saw a sum of ${total}` });
-      judgeWrites(log, transfers, nodes, found);
+      yield* judgeWrites(log, transfers, nodes, found);
       judgeSeen(ledger.seen, log, nodes, found);
       return found;
     },
@@ -190,23 +192,25 @@ function wrongOnes(node: string, balances: readonly Balance[]): readonly Imbalan
   return [...wrong, ...(total === 0 ? [] : [all]), ...(balances.length === ACCOUNTS ? [] : [few])];
 }
 
-function judgeWrites(
+function* judgeWrites(
   log: WriteLog,
   transfers: ReadonlySet<number>,
   nodes: ReadonlyMap<string, Held>,
   found: RowFindings,
-): void {
+): Steps<void> {
+  const all = [...nodes];
   for (let at = 0; at < log.length; at++) {
-    const { writer, seq, outcome } = log.at(at);
-    const anywhere = [...nodes.values()].some(({ first, second }) => isThere(first, second, at));
-    for (const [node, { first, second }] of nodes) {
-      const finding = { writer, seq, node };
+    if (isTurn(at)) yield;
+    const outcome = log.outcomeAt(at);
+    const [writer, seq] = [log.writerAt(at), log.seqAt(at)];
+    const anywhere = all.some(([, { first, second }]) => isThere(first, second, at));
+    for (const [node, { first, second }] of all) {
       const there = isThere(first, second, at);
-      if ((first[at] ?? 0) > 1 || (second[at] ?? 0) > 1) found.doubled.add(finding);
-      if (!there && outcome === "acked") found.lost.add(finding);
-      if (!there && outcome === "unknown" && anywhere) found.diverged.add(finding);
+      if ((first[at] ?? 0) > 1 || (second[at] ?? 0) > 1) found.doubled.add({ writer, seq, node });
+      if (!there && outcome === "acked") found.lost.add({ writer, seq, node });
+      if (!there && outcome === "unknown" && anywhere) found.diverged.add({ writer, seq, node });
       const half = (first[at] === 0) !== (second[at] === 0);
-      if (there && half && transfers.has(writer)) found.halved.add(finding);
+      if (there && half && transfers.has(writer)) found.halved.add({ writer, seq, node });
     }
   }
 }

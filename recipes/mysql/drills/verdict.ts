@@ -7,12 +7,11 @@ import { logOf, type WriteLog } from "./ledger-log.ts";
 import type { LedgerCounts } from "./result.ts";
 import {
   acksOf,
-  gapsOf,
+  gapsIn,
   outOfEpoch,
   outOfReign,
-  rangesOf,
-  slowestClient,
   spanned,
+  talliesOf,
   type AckRange,
   type Gap,
   type Reign,
@@ -26,6 +25,7 @@ import {
   type Imbalance,
   type Row,
 } from "./verdict-rows.ts";
+import { atOnce, type Steps } from "./verdict-steps.ts";
 
 /** What one node holds. Nodes that were set aside, and say so, are not asked. */
 export type NodeRows = {
@@ -68,7 +68,7 @@ export type Case = {
   balances(node: string, balances: readonly Balance[]): void;
   older(node: string, before: Digest, now: Digest | null): void;
   /** Once, when every node's rows were given. */
-  close(reigns: readonly Reign[] | null): Verdict;
+  close(reigns: readonly Reign[] | null): Steps<Verdict>;
 };
 
 /** For rows that come in pages; `verify` is the same for rows that are all here. */
@@ -85,14 +85,17 @@ export function openCase(ledger: Ledger): Case {
     row: (node, row) => (known(node), rows.row(node, row)),
     balances: (node, balances) => (known(node), rows.balances(node, balances)),
     older: (node, before, now) => (known(node), rows.older(node, before, now)),
-    close(reigns) {
-      const acks = acksOf(log);
+    *close(reigns) {
+      const acks = yield* acksOf(log);
       const twoAcking = [
-        ...spanned(acks),
-        ...outOfEpoch(acks, rows.authorOf),
-        ...outOfReign(acks, reigns),
+        ...(yield* spanned(acks)),
+        ...(yield* outOfEpoch(acks, rows.authorOf)),
+        ...(yield* outOfReign(acks, reigns)),
       ];
-      const { lost, doubled, invented, diverged, halved, vanished, imbalanced } = rows.close();
+      const gaps = yield* gapsIn(acks, ledger, GAP_MS);
+      const tallies = yield* talliesOf(acks, ledger, rows.authorOf);
+      const { lost, doubled, invented, diverged, halved, vanished, imbalanced } =
+        yield* rows.close();
       const counts: LedgerCounts = {
         ...outcomesOf(log),
         lost: lost.count(),
@@ -114,10 +117,8 @@ export function openCase(ledger: Ledger): Case {
         vanished: vanished.examples,
         imbalanced: imbalanced.examples,
         twoAcking,
-        ranges: rangesOf(acks, rows.authorOf),
-        outageMs: gapsOf(ledger, 0, acks).reduce((most, { ms }) => Math.max(most, ms), 0),
-        slowestClientMs: slowestClient(acks),
-        gaps: gapsOf(ledger, GAP_MS, acks),
+        ...tallies,
+        gaps,
         stalls: ledger.stalls,
       };
     },
@@ -135,7 +136,7 @@ export function verify(
     for (const row of rows) one.row(node, row);
     if (balances !== null) one.balances(node, balances);
   }
-  return one.close(reigns);
+  return atOnce(one.close(reigns));
 }
 
 type Outcomes = Pick<LedgerCounts, "acknowledged" | "unknown" | "refused">;
