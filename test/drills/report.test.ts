@@ -141,6 +141,9 @@ test("the page's verdict is the worst of its rounds, and names what was violated
   expect(titleOf(passed, invalid, failed)).toBe("Failure drills: 1 round failed");
   expect(titleOf(failover(0, { verdict: "skipped" }))).toBe("Failure drills: No round was played");
   expect(pageOf(sampleReport([failed]))).toContain("prove two nodes that could acknowledge");
+  const slower = "slower than they should be: mysqld-killed";
+  expect(pageOf(sampleReport([failover(1_500)]))).toContain(slower);
+  expect(pageOf(sampleReport([passed]))).not.toContain("slower than");
 });
 
 test("times and counts are written with the digits that say something", () => {

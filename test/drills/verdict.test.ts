@@ -8,6 +8,7 @@ import {
   type Ledger,
   type Write,
 } from "../../recipes/mysql/drills/ledger.ts";
+import { writeLog } from "../../recipes/mysql/drills/ledger-log.ts";
 import { gapsOf } from "../../recipes/mysql/drills/verdict-acks.ts";
 import { atOnce, inTurns } from "../../recipes/mysql/drills/verdict-steps.ts";
 import type { Balance, Row } from "../../recipes/mysql/drills/verdict-rows.ts";
@@ -298,6 +299,28 @@ test("two servers that acknowledged in one epoch, and a row by another than the 
   expect(judge({ server: "b", epoch: 4 })).toEqual(["both in epoch 4"]);
   expect(judge({ server: "a", epoch: 5 })).toEqual(["its row was written by a"]);
   expect(judge({ server: "b", epoch: 5 })).toEqual([]);
+});
+
+test("a ledger gives back what was put in, finds it by its id, and takes no more than it may", () => {
+  const log = writeLog(6_000);
+  const writes = Array.from({ length: 6_000 }, (_, i) =>
+    write(
+      i + 1,
+      i,
+      i % 2 === 0 ? "a" : "b",
+      i % 3 === 0 ? { outcome: "unknown", why: "hang" } : {},
+    ),
+  );
+  for (const one of writes) log.append(one);
+  expect([...log]).toEqual(writes);
+  expect([log.length, log.find(1, 4_711), log.find(1, 6_001), log.find(2, 1)]).toEqual([
+    6_000,
+    4_710,
+    null,
+    null,
+  ]);
+  expect(log.lastAcked()).toEqual(writes.findLast(({ outcome }) => outcome === "acked"));
+  expect(() => log.append(write(6_001, 9))).toThrow("more than 6000 writes");
 });
 
 test("very many findings are counted, and shown by examples", () => {

@@ -65,7 +65,7 @@ export function logOf(writes: Iterable<Write>): WriteLog {
   return log;
 }
 
-export function writeLog(): WriteLog {
+export function writeLog(most = MOST_WRITES): WriteLog {
   let all = columns(FIRST_ROOM);
   let length = 0;
   let newestAck: number | null = null;
@@ -89,9 +89,9 @@ export function writeLog(): WriteLog {
       return length;
     },
     append(write) {
-      if (length === MOST_WRITES)
-        throw new InvariantError("AP_BUG_INVARIANT", `a ledger of more than ${MOST_WRITES} writes`);
-      if (length === all.seq.length) all = columns(Math.min(2 * length, MOST_WRITES), all);
+      if (length === most)
+        throw new InvariantError("AP_BUG_INVARIANT", `a ledger of more than ${most} writes`);
+      if (length === all.seq.length) all = columns(2 * length, all);
       const here = length++;
       all.writer[here] = write.writer;
       all.seq[here] = write.seq;

@@ -59,7 +59,8 @@ type Verdict = {
   readonly more: string;
 };
 
-function verdictOf({ rounds }: DrillReport): Verdict {
+function verdictOf(report: DrillReport): Verdict {
+  const { rounds } = report;
   const count = (verdict: string): number => rounds.filter((one) => one.verdict === verdict).length;
   const [passed, failed, invalid] = [count("passed"), count("failed"), count("invalid")];
   const some = (n: number, what: string): string => `${n} ${n === 1 ? "round" : "rounds"} ${what}`;
@@ -68,7 +69,11 @@ function verdictOf({ rounds }: DrillReport): Verdict {
   if (passed + invalid === 0) return { tone: "warn", text: "No round was played", more: "" };
   if (invalid > 0)
     return { tone: "warn", text: some(invalid, "proved nothing"), more: some(passed, "passed") };
-  return { tone: "good", text: `All ${some(passed, "passed")}`, more: "" };
+  const text = `All ${some(passed, "passed")}`;
+  const slow = figuresOf(report).filter(({ withinLimits }) => withinLimits === false);
+  if (slow.length === 0) return { tone: "good", text, more: "" };
+  const names = slow.map(({ name }) => name).join(", ");
+  return { tone: "warn", text, more: `slower than they should be: ${names}` };
 }
 
 function bannerOf(report: DrillReport): Markup {
