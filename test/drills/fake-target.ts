@@ -19,6 +19,9 @@ export class FakeCluster {
   readonly events: TargetEvent[] = [];
   readonly log: string[] = [];
   says = "replica at epoch 1, voter, following";
+  evidence: string | null = null;
+  /** What the nodes' servers answer, by the node's name. */
+  readonly executed = new Map<string, string>();
   disposed = 0;
   kept = 0;
 
@@ -43,6 +46,14 @@ export class FakeCluster {
       heal: () => Promise.resolve(void this.log.push(`heal ${name}`)),
       ...more,
     };
+  }
+
+  /** Sets are texts of letters here; one is within another when all of its letters are. */
+  #answer(node: string, sql: string): Record<string, unknown> {
+    const [, subset, set] = /GTID_SUBSET\('(.*)', '(.*)'\)/.exec(sql) ?? [];
+    if (subset === undefined || set === undefined)
+      return { executed: this.executed.get(node) ?? "abc" };
+    return { within: [...subset].every((letter) => set.includes(letter)) ? 1 : 0 };
   }
 
   #row(node: string, i: number): Row {
@@ -97,7 +108,7 @@ export class FakeCluster {
       state: () => Promise.resolve(state()),
       marker: () => Promise.resolve(null),
       account: () => never("account"),
-      query: () => never("query"),
+      query: (node, sql = "") => Promise.resolve([this.#answer(node, sql)]),
       switchover: () => never("switchover"),
       events: () => this.events,
       processes: (): readonly Process[] => [
@@ -116,6 +127,7 @@ export class FakeCluster {
       fillDisk: () => never("fillDisk"),
       freeDisk: () => never("freeDisk"),
       diskFree: () => never("diskFree"),
+      evidence: () => Promise.resolve(this.evidence),
       keep: () => {
         this.kept += 1;
         return "/kept";

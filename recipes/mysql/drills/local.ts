@@ -1,10 +1,12 @@
 // The drills' local target: real agents and servers on this machine, with relays between them (network.ts). A fault of a
 // process is a signal to its pid; a fault of a disk fills the node's own small file system.
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import mysql from "mysql2/promise";
 import { UnavailableError, type Lab, type LabCluster, type LabEvent } from "../../../src/index.ts";
 import { APP } from "../app-account.ts";
+import { layout } from "../mysqld/layout.ts";
 import { markerUuidOf } from "../mysqld/marker.ts";
 import { readSecrets, secretFiles } from "../mysqld/secrets.ts";
 import { keysOf, parseState } from "../keys.ts";
@@ -21,6 +23,7 @@ const SQL_WITHIN_MS = 10_000;
 /** An eventful hour tells some ten thousand things. */
 const EVENTS_KEPT = 20_000;
 const BLOCK = Buffer.alloc(1_048_576);
+const SMALLEST = 4_096;
 
 export function localTargets(lab: Lab): TargetMaker {
   return {
@@ -89,6 +92,7 @@ function localTarget({ cluster, network, events, shape, kept }: Parts): Target {
     },
     disks: shape.smallDisks ? null : "the nodes of this cluster have no disks of their own",
     ...diskFaults(cluster),
+    evidence: (node, since) => Promise.resolve(asideSince(nodeOf(cluster, node).dir, since)),
     keep: () => {
       cluster.keep();
       return cluster.dir;
@@ -128,7 +132,7 @@ function processFaults(cluster: LabCluster): ProcessFaults {
 function diskFaults(cluster: LabCluster): Pick<Target, "fillDisk" | "freeDisk" | "diskFree"> {
   const filler = (node: string): string => join(nodeOf(cluster, node).dir, "filler");
   return {
-    fillDisk: (node) => Promise.resolve(fill(filler(node))),
+    fillDisk: (node) => fill(filler(node)),
     freeDisk: (node) => Promise.resolve(rmSync(filler(node), { force: true })),
     diskFree(node) {
       const { bavail, bsize } = statfsSync(nodeOf(cluster, node).dir);
@@ -137,21 +141,27 @@ function diskFaults(cluster: LabCluster): Pick<Target, "fillDisk" | "freeDisk" |
   };
 }
 
-/** Until the file system takes nothing more. It is in memory, so this takes a moment only. */
-function fill(path: string): void {
-  const file = openSync(path, "w");
-  try {
-    for (let size = BLOCK.length; size >= 4096;) {
-      try {
-        if (writeSync(file, BLOCK, 0, size) < size) size /= 2;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-        size /= 2;
-      }
+/** Until the file system takes nothing more. Not at once: what is relayed meanwhile must not wait. */
+async function fill(path: string): Promise<void> {
+  await using file = await open(path, "w");
+  for (let size = BLOCK.length; size >= SMALLEST;) {
+    try {
+      const { bytesWritten } = await file.write(BLOCK, 0, size);
+      if (bytesWritten < size) size /= 2;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      size /= 2;
     }
-  } finally {
-    closeSync(file);
   }
+}
+
+/** A datadir is set aside by a rename, which is a change of the moved directory. */
+function asideSince(dir: string, since: number): string | null {
+  const { aside } = layout(dir);
+  if (!existsSync(aside)) return null;
+  const at = Date.now() - (monotonicNow() - since);
+  const paths = readdirSync(aside).map((name) => join(aside, name));
+  return paths.find((path) => statSync(path).ctimeMs >= at) ?? null;
 }
 
 function nodeOf(cluster: LabCluster, name: string) {

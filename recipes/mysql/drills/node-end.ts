@@ -11,19 +11,30 @@ const CONVERGES_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
 /** `began`: events of before are another round's. Never throws. */
-export async function endOf(target: Target, node: string, began: number): Promise<NodeEnd> {
+export async function endOf(
+  target: Target,
+  node: string,
+  began: number,
+  limitMs = CONVERGES_WITHIN_MS,
+): Promise<NodeEnd> {
   const aside = target
     .events()
     .findLast((event) => event.node === node && event.type === "set-aside" && event.at >= began);
-  const why = await whyDifferent(target, node);
+  const why = await whyDifferent(target, node, limitMs);
   if (why !== null) return { node, state: "diverged", evidence: why };
-  if (aside !== undefined) return { node, state: "set aside", evidence: aside.what };
-  return { node, state: "converged", evidence: null };
+  if (aside === undefined) return { node, state: "converged", evidence: null };
+  const kept = await target.evidence(node, began);
+  if (kept !== null) return { node, state: "set aside", evidence: `${aside.what} (${kept})` };
+  return {
+    node,
+    state: "diverged",
+    evidence: `nothing is kept of what was set aside: ${aside.what}`,
+  };
 }
 
 /** Null: both hold the same transactions, as of now. A primary that is not there yet is waited for. */
-async function whyDifferent(target: Target, node: string): Promise<string | null> {
-  const deadline = monotonicNow() + CONVERGES_WITHIN_MS;
+async function whyDifferent(target: Target, node: string, limitMs: number): Promise<string | null> {
+  const deadline = monotonicNow() + limitMs;
   for (;;) {
     const why = await difference(target, node).catch(messageOf);
     if (why === null || monotonicNow() > deadline) return why;

@@ -87,6 +87,8 @@ export type Target = AsyncDisposable & {
   /** Bytes that the node's disk still takes. */
   diskFree(node: string): Promise<number>;
 
+  /** Where the data are that the node set aside since then, on the drill's clock; null: nowhere. */
+  evidence(node: string, since: number): Promise<string | null>;
   /** Its directory is evidence: it outlives the drill. Answers where it is. */
   keep(): string;
 };
