@@ -358,3 +358,11 @@ test("a long ledger is judged in turns, and the verdict is the same", async () =
   expect(verdict).toEqual(verify(many, [holding("a", seqs), holding("b", seqs)]));
   expect(verdict).toMatchObject({ counts: { lost: 2 }, outageMs: 501 });
 });
+
+test("the order in which a ledger's writes were put down changes nothing", () => {
+  const writes = [write(1, 5), write(2, 10, "b"), write(3, 15), write(4, 400)];
+  const judge = (order: readonly Write[]) =>
+    verify({ ...ledgerOf(order), ended: 401 }, [holding("a", [1, 2, 3, 4])]);
+  expect(judge(writes.toReversed())).toEqual(judge(writes));
+  expect(judge(writes)).toMatchObject({ outageMs: 385, counts: { twoAcknowledging: 1 } });
+});
