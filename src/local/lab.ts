@@ -1,17 +1,17 @@
 // The lab of the drills (src/lab.ts): a cluster in a temporary directory whose Consul is our own child, and whose nodes
 // are run by a real `autopilot up`. cluster.json names an address of each node, and of Consul for each node, on which
 // nobody listens yet.
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AnyRecipe } from "../config/load-recipe.ts";
-import { UnavailableError, messageOf } from "../errors.ts";
+import { UnavailableError } from "../errors.ts";
 import type { Lab, LabCluster, LabNode, Way } from "../lab.ts";
 import type { Log } from "../log.ts";
 import type { LocalNode } from "../recipe.ts";
 import { realClock as clock } from "../runtime/clock.ts";
 import { localNodes, writeCluster, type Cluster } from "./cluster-file.ts";
+import { makeNodeDir, unmountNodeDir } from "./lab-disk.ts";
 import { LabRun } from "./lab-run.ts";
 import { withNode } from "./plan.ts";
 import { isFree } from "./ports.ts";
@@ -40,14 +40,21 @@ export function makeLab(parts: LabParts): Lab {
       const cluster = await layOut(parts.recipe.name, nodes);
       const all = localNodes(dir, cluster);
       writeCluster(dir, cluster);
-      const mounts = all.map((node) => ({ node, sizeMiB: smallMiB }));
+      const mounted: string[] = [];
+      const leave = (keep: boolean): void => {
+        for (const at of mounted.splice(0)) unmountNodeDir(at, keep);
+        if (!keep) rmSync(dir, { recursive: true, force: true });
+      };
       try {
-        for (const { node, sizeMiB } of mounts) makeNodeDir(node.dir, sizeMiB);
+        for (const node of all) {
+          makeNodeDir(node.dir, smallMiB);
+          if (smallMiB !== null) mounted.push(node.dir);
+        }
       } catch (error) {
-        removeAll(dir, all);
+        leave(false);
         throw error;
       }
-      return labCluster({ ...parts, dir, cluster, all });
+      return labCluster({ ...parts, dir, cluster, all, leave });
     },
   };
 }
@@ -80,40 +87,16 @@ async function freeBase(nodes: number): Promise<number> {
   throw new UnavailableError("AP_PORT_IN_USE", `no free range of ports from ${LOWEST} on`);
 }
 
-/** `up` makes it otherwise; here it may have to be a small file system, which root alone can mount. */
-function makeNodeDir(dir: string, sizeMiB: number | null): void {
-  mkdirSync(dir, { recursive: true, mode: 0o750 });
-  if (sizeMiB === null) return;
-  try {
-    const options = `size=${sizeMiB}m,mode=0750`;
-    execFileSync("mount", ["-t", "tmpfs", "-o", options, "autopilot-drill", dir], {
-      stdio: "pipe",
-    });
-  } catch (error) {
-    const why = `mount a file system of ${sizeMiB} MiB: ${messageOf(error)}`;
-    throw new UnavailableError("AP_SPAWN_FAILED", why, { cause: error });
-  }
-}
-
-function removeAll(dir: string, nodes: readonly LocalNode[]): void {
-  for (const { dir: at } of nodes) {
-    try {
-      execFileSync("umount", ["-l", at], { stdio: "pipe" });
-    } catch {
-      // Not a mount point: the usual case.
-    }
-  }
-  rmSync(dir, { recursive: true, force: true });
-}
-
 type ClusterParts = LabParts & {
   readonly dir: string;
   readonly cluster: Cluster;
   readonly all: readonly LocalNode[];
+  /** Once all of its processes have ended. */
+  readonly leave: (keep: boolean) => void;
 };
 
 function labCluster(parts: ClusterParts): LabCluster {
-  const { dir, cluster, all } = parts;
+  const { dir, cluster, all, leave } = parts;
   const run = new LabRun({ ...parts, serverName: parts.recipe.serverName });
   let kept = false;
   const pidsOf = (name: string): readonly number[] => {
@@ -142,7 +125,7 @@ function labCluster(parts: ClusterParts): LabCluster {
     async [Symbol.asyncDispose]() {
       await run[Symbol.asyncDispose]();
       process.off("exit", onExit);
-      if (!kept) removeAll(dir, all);
+      leave(kept);
     },
   };
 }
