@@ -53,7 +53,7 @@ export class FakeCluster {
     const [, subset, set] = /GTID_SUBSET\('(.*)', '(.*)'\)/.exec(sql) ?? [];
     if (subset === undefined || set === undefined)
       return { executed: this.executed.get(node) ?? "abc" };
-    return { within: [...subset].every((letter) => set.includes(letter)) ? 1 : 0 };
+    return { within: subset.split("").every((letter) => set.includes(letter)) ? 1 : 0 };
   }
 
   #row(node: string, i: number): Row {
@@ -84,6 +84,9 @@ export class FakeCluster {
       lagSeconds: isPrimary ? null : 0,
       seesPrimary: true,
       noFailover: false,
+      reaches: [],
+      diskFull: false,
+      zone: "",
       voter: true,
     };
   }
