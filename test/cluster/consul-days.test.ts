@@ -158,7 +158,7 @@ told(
     });
     await asBefore(cluster, before);
     expect(await servers.value(key("initialize"))).toBe(id);
-    const acked = run.writes.filter(({ outcome }) => outcome === "acked");
+    const acked = [...run.writes].filter(({ outcome }) => outcome === "acked");
     expect(new Set(acked.map(({ node }) => node)).size).toBe(1);
     // It had taken a server_id that belongs to another node.
     await until(`${added} follows`, async () => (await cluster.node(added)).role === "replica");

@@ -53,7 +53,7 @@ export class FakeCluster {
     const [, subset, set] = /GTID_SUBSET\('(.*)', '(.*)'\)/.exec(sql) ?? [];
     if (subset === undefined || set === undefined)
       return { executed: this.executed.get(node) ?? "abc" };
-    return { within: subset.split("").every((letter) => set.includes(letter)) ? 1 : 0 };
+    return { within: Array.from(subset).every((letter) => set.includes(letter)) ? 1 : 0 };
   }
 
   #row(node: string, i: number): Row {
@@ -87,6 +87,9 @@ export class FakeCluster {
       reaches: [],
       diskFull: false,
       zone: "",
+      seenVer: 1,
+      seenEpoch: 1,
+      answer: null,
       voter: true,
     };
   }
