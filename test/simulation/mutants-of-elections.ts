@@ -158,7 +158,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
         "    memory.answered = epoch;\n    await mysqldOf(hands).stopReceiver();\n",
       ),
     ],
-    kills: [race("a voter that promised is still connected", "I3")],
+    kills: [race("a voter that promised is still connected", "(1)")],
   },
   {
     rule: "relay_log_recovery",
