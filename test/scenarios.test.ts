@@ -11,8 +11,6 @@ const ANSWERS = /^(covered|partly|open|later|not ours)\b/;
 type Claim = {
   readonly path: string;
   readonly titles: readonly string[];
-  /** On its way from another line of work: it may be missing. */
-  readonly coming: boolean;
 };
 type Row = {
   readonly number: number;
@@ -29,11 +27,10 @@ function rowsOf(text: string): readonly Row[] {
 }
 
 function claimsOf(by: string): readonly Claim[] {
-  const claims = [...by.matchAll(/(⏳ )?`((?:test|recipes|src)\/[^`]+)`((?: “[^”]*”)*)/g)];
-  return claims.map(([, mark, path = "", quoted = ""]) => ({
+  const claims = [...by.matchAll(/`((?:test|recipes|src)\/[^`]+)`((?: “[^”]*”)*)/g)];
+  return claims.map(([, path = "", quoted = ""]) => ({
     path,
     titles: [...quoted.matchAll(/“([^”]*)”/g)].map(([, title = ""]) => title),
-    coming: mark !== undefined,
   }));
 }
 
@@ -55,9 +52,7 @@ function untrue({ path, titles }: Claim, look: Read): readonly string[] {
 
 const wrongClaims = (rows: readonly Row[], look: Read): readonly string[] =>
   rows.flatMap(({ number, claims }) =>
-    claims
-      .filter(({ coming }) => !coming)
-      .flatMap((claim) => untrue(claim, look).map((why) => `${number}: ${why}`)),
+    claims.flatMap((claim) => untrue(claim, look).map((why) => `${number}: ${why}`)),
   );
 
 /** A row that says that it is covered must say by what, and a named file by which title. */
@@ -83,12 +78,6 @@ describe("the field's scenarios", () => {
   test("name files that exist, and titles that stand in them", () => {
     expect(wrongClaims(rows, read)).toEqual([]);
   });
-
-  test("mark nothing as coming when all of it is here", () => {
-    const coming = rows.flatMap(({ claims }) => claims.filter((claim) => claim.coming));
-    const missing = coming.filter((claim) => untrue(claim, read).length > 0);
-    expect(coming.length > 0 && missing.length === 0, "take the marks ⏳ off").toBe(false);
-  });
 });
 
 describe("the check (it can fail)", () => {
@@ -99,7 +88,6 @@ describe("the check (it can fail)", () => {
     expect(wrong("`test/a.test.ts` “is so”")).toEqual([]);
     expect(wrong("`test/b.test.ts` “is so”")).toEqual(["1: test/b.test.ts does not exist"]);
     expect(wrong("`test/a.test.ts` “is so” “is not”")).toEqual(["1: test/a.test.ts: no “is not”"]);
-    expect(wrong("⏳ `test/b.test.ts` “is so”")).toEqual([]);
   });
 
   test("finds an answer without a claim", () => {
