@@ -16,7 +16,7 @@ export type Client = {
 
 const LIMIT_MS = 2_000;
 const LOOK_EVERY_MS = 10;
-const ER_NO_SUCH_THREAD = 1094;
+export const ER_NO_SUCH_THREAD = 1094;
 
 /** Connections from outside; replication's own threads and the event scheduler have other names. */
 const CLIENTS = `SELECT t.processlist_id AS id, t.processlist_user AS user,
