@@ -207,6 +207,13 @@ describe("a candidate", () => {
     });
   });
 
+  test("judges only with its own promise among those that it sees", () => {
+    const s = running.promisedBy("b").promisedBy("c");
+    expect(deeds(candidate(s))).toEqual(["take-over", "publish"]);
+    const rest = s.observation.consul.promises.filter((p) => p.uuid !== uuid("a"));
+    expect(deeds(candidate(s.consul({ promises: rest })))).toEqual(["hold"]);
+  });
+
   test("goes on itself where the better one was offered it and did not take it", () => {
     const better = running.promisedBy("c", HEAD, { priority: 1 });
     expect(the("release-lock", candidate(better)).prefer).toBe(uuid("c"));

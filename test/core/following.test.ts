@@ -130,6 +130,11 @@ describe("tier 2 on a voter", () => {
     expect(follows(losing)).toMatchObject([{ do: "say-lost", epoch: EPOCH }]);
   });
 
+  test("never ends a session that is a candidate's already, whose epoch it has not read yet", () => {
+    expect(deeds(follows(lost(losing, "a", "c")))).toContain("end-session");
+    expect(deeds(follows(lost(losing, "a", "c").lockHeldBy("c")))).not.toContain("end-session");
+  });
+
   test("then ends the session when enough agree, and waits when not", () => {
     expect(follows(lost(losing, "a", "c"))).toMatchObject([
       { do: "end-session", session: "session-b" },

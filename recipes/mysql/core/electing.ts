@@ -86,7 +86,9 @@ export function beCandidate(o: Observation): readonly Action[] | null {
   if (entry === null || !isCandidate(o) || o.server === null) return null;
   const { value: state, index } = entry;
   if (o.me.stopping) return giveUp("stopping");
-  if (o.answered !== state.epoch) return hold("promising to itself first");
+  // Its own promise must be among those that it judges, or another one looks better than it is.
+  const own = o.consul.promises.some((p) => p.uuid === o.me.uuid && p.epoch === state.epoch);
+  if (o.answered !== state.epoch || !own) return hold("promising to itself first");
   const forMs = o.candidateSince === null ? 0 : o.now - o.candidateSince;
   const verdict = judge(o, state, forMs);
   if (verdict.kind === "refuse") return giveUp(verdict.why);

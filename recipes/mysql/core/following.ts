@@ -110,8 +110,10 @@ function watchPrimary(o: Observation, state: State): readonly Action[] | null {
     return null;
   }
   // The lock is free already: the election decides, there is no session to end.
-  const session = o.consul.leader?.session ?? null;
-  if (session === null || o.consul.paused) return null;
+  const { session = null, value = null } = o.consul.leader ?? {};
+  // A candidate may hold it already, whose epoch this node has not read yet.
+  const theirs = value?.held === true && value.uuid === state.primary;
+  if (session === null || !theirs || o.consul.paused) return null;
   if (voter && !said)
     return [
       {
