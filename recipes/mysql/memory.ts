@@ -52,6 +52,8 @@ export type Memory = {
   sight: PrimarySight;
   job: JobFacts | null;
   absentSince: Readonly<Record<string, number>>;
+  /** The primary that this node followed, since when it was gone: as primary this node need not wait for it anew. */
+  missed: { readonly uuid: string; readonly since: number } | null;
   /** gtid_executed of the last seconds, as primary. */
   heads: readonly { readonly at: number; readonly executed: string }[];
   /** The last tick, on both clocks. */
@@ -118,6 +120,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     sight: NO_SIGHT,
     job: null,
     absentSince: {},
+    missed: null,
     heads: [],
     tickedAt: null,
     doubtful: false,
@@ -129,6 +132,14 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     droppedAt: null,
     drainedAt: null,
   };
+}
+
+/** Before what is known of replication is forgotten for an election. */
+export function rememberMissed(memory: Memory): void {
+  const { following, sight } = memory;
+  const since = sight.receiverDownSince;
+  if (following !== null)
+    memory.missed = since === null ? null : { uuid: following.primary, since };
 }
 
 /** A mysqld that ended, or a new primary: nothing that was known of replication holds any longer. */

@@ -217,8 +217,12 @@ function remember(parts: ObserveParts, server: ServerFacts | null, now: number):
       peer !== undefined &&
       peer.epoch === state.epoch &&
       !peer.seesPrimary;
-    if (connected.has(voter) && !silent && !blind) continue;
-    absent[voter] = memory.absentSince[voter] ?? now;
+    const missed = memory.missed?.uuid === voter ? memory.missed : null;
+    if (connected.has(voter) && !silent && !blind) {
+      if (missed !== null) memory.missed = null;
+      continue;
+    }
+    absent[voter] = memory.absentSince[voter] ?? missed?.since ?? now;
   }
   memory.absentSince = absent;
   const newest = memory.heads.at(-1);

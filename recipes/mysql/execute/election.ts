@@ -6,7 +6,7 @@ import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/
 import { DISK_FULL_BELOW, MARKER_WITHIN_MS, PROVEN_WITHIN_MS } from "../core/policy.ts";
 import type { LeaderValue, PromiseRecord, State } from "../core/observation.ts";
 import { leaf } from "../keys.ts";
-import { forgetPrimacy, forgetReplication, NO_HEARTBEAT } from "../memory.ts";
+import { forgetPrimacy, forgetReplication, NO_HEARTBEAT, rememberMissed } from "../memory.ts";
 import { heldBy } from "../registry.ts";
 import { size, subtract, gtidSet } from "../core/gtid.ts";
 import { disarm, disarmed } from "./following.ts";
@@ -128,6 +128,8 @@ export const election = {
     // I2: durable before the set is read, let alone published.
     await disk.writePromise(next);
     memory.promise = next;
+    rememberMissed(memory);
+    rememberMissed(memory);
     forgetPrimacy(memory);
     forgetReplication(memory);
     const facts = await mysqldOf(hands).stopReceiver();
