@@ -3,7 +3,7 @@
 import { defineConfig } from "vitest/config";
 
 const pure = ["core", "config", "drills"];
-const real = ["toolchain", "contract", "mysqld", "runtime", "cli", "cluster"];
+const real = ["toolchain", "contract", "objects", "mysqld", "runtime", "cli", "cluster"];
 /** They mostly wait for time-outs of sessions, side by side. */
 const waiting = ["contract"];
 

@@ -139,3 +139,95 @@ export interface Lease extends AsyncDisposable {
     readonly meta: Readonly<Record<string, string>>;
   }): void;
 }
+
+/** One object as its store knows it. */
+export type ObjectInfo = {
+  readonly key: string;
+  readonly bytes: number;
+  /** Names this content of the key for `ifMatch`; means nothing beyond its store. */
+  readonly etag: string;
+  /** By the store's clock, ms since 1970. */
+  readonly modifiedAt: number;
+};
+
+/** When a write may happen; otherwise it is a ConflictError AP_OBJECTS_CONFLICT and nothing is written. */
+export type WriteCondition =
+  /** Only if there is no such object. */
+  | { readonly ifNoneMatch: true }
+  /** Only if the object has this etag. */
+  | { readonly ifMatch: string };
+
+/** A piece of an object, with what its bytes hash to (hex). */
+export type ObjectPart = { readonly bytes: number; readonly sha256: string };
+
+/** What was written. */
+export type Written = Omit<ObjectInfo, "modifiedAt">;
+
+/** What was uploaded: the whole and its parts, in order. */
+export type Uploaded = Written & {
+  readonly sha256: string;
+  readonly parts: readonly ObjectPart[];
+};
+
+/** An upload that was begun and neither finished nor aborted. */
+export type UnfinishedUpload = {
+  readonly key: string;
+  readonly id: string;
+  /** By the store's clock, ms since 1970. */
+  readonly startedAt: number;
+};
+
+/** One page of a list, in key order; `next` is for the following call, null: there is no more. */
+export type Page<T> = { readonly items: readonly T[]; readonly next: string | null };
+
+/** One object that is being written. Until `finish` it does not exist; disposing of it before aborts it. */
+export interface Upload extends AsyncDisposable {
+  /** Takes all of `chunk`, which is the caller's again when this resolves; waits while the store is slower. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Sends the last part, which was withheld, and makes the object appear, whole. The caller knows that its source is. */
+  finish(condition?: Extract<WriteCondition, { readonly ifNoneMatch: true }>): Promise<Uploaded>;
+  /** Leaves nothing behind. Idempotent. */
+  abort(): Promise<void>;
+}
+
+/**
+ * A bucket, or a directory. Writes appear whole or not at all, and every read that begins later sees them. Keys:
+ * src/core/object-key.ts; none is another's folder. Errors: codes AP_OBJECTS_*; what may pass is tried again before.
+ */
+export interface ObjectStore extends AsyncDisposable {
+  /** Printable, without secrets. */
+  readonly name: string;
+  /** At most `limit` (1000) objects whose key begins with `prefix`, after the key `after`, by the bytes of the keys. */
+  list(
+    prefix: string,
+    page?: { readonly after?: string; readonly limit?: number },
+  ): Promise<Page<ObjectInfo>>;
+  /** Null: there is none. */
+  head(key: string): Promise<ObjectInfo | null>;
+  /** A whole small object (at most 16 MiB), or null. */
+  get(key: string): Promise<{ readonly info: ObjectInfo; readonly body: Buffer } | null>;
+  /**
+   * A large object in order, read by parallel ranges that are resumed on error; the buffers are the caller's. With the
+   * `parts` that it was uploaded in, no byte is handed out before its part's hash was found right.
+   */
+  read(
+    key: string,
+    how?: { readonly parts?: readonly ObjectPart[]; readonly signal?: AbortSignal },
+  ): AsyncGenerator<Buffer, void>;
+  /** Writes a whole small object (at most 16 MiB). */
+  put(key: string, body: Uint8Array, condition?: WriteCondition): Promise<Written>;
+  /** Any number of keys; those that do not exist are fine. */
+  delete(keys: readonly string[]): Promise<void>;
+  /** Begins to write an object of about `estimate` bytes: parts are sized by it, unless `partBytes` says how large. */
+  upload(
+    key: string,
+    how?: {
+      readonly estimate?: number;
+      readonly partBytes?: number;
+      readonly signal?: AbortSignal;
+    },
+  ): Upload;
+  /** What was begun below `prefix` and neither finished nor aborted: also what is under way elsewhere. */
+  unfinished(prefix: string, next?: string): Promise<Page<UnfinishedUpload>>;
+  abortUnfinished(upload: UnfinishedUpload): Promise<void>;
+}

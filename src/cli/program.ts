@@ -148,6 +148,14 @@ function addOtherVerbs(program: Command, done: (code: number) => void): void {
       const { checkConfig } = await import("./config-check.ts");
       done(await checkConfig(file, command.optsWithGlobals()));
     });
+  const objects = program.command("objects").description("object stores").exitOverride();
+  objects
+    .command("check <store>")
+    .description("what a store (s3://bucket/prefix?…, or a directory) can do for backups")
+    .action(async (store: string, _, command: Command) => {
+      const { checkObjects } = await import("./objects-check.ts");
+      done(await checkObjects(store, command.optsWithGlobals()));
+    });
   program
     .command("explain [code]")
     .description("what an error code means; without a code, all of them")
