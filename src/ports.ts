@@ -184,7 +184,10 @@ export type Page<T> = { readonly items: readonly T[]; readonly next: string | nu
 export interface Upload extends AsyncDisposable {
   /** Takes all of `chunk`, which is the caller's again when this resolves; waits while the store is slower. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Sends the last part, which was withheld, and makes the object appear, whole. The caller knows that its source is. */
+  /**
+   * Sends the last part, which was withheld, and makes the object appear, whole: the caller knows that its source is.
+   * To be awaited before the upload is disposed of. A ConflictError also when another writer replaced it at once.
+   */
   finish(condition?: Extract<WriteCondition, { readonly ifNoneMatch: true }>): Promise<Uploaded>;
   /** Leaves nothing behind. Idempotent. */
   abort(): Promise<void>;

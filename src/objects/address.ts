@@ -1,7 +1,6 @@
 // Where an object store is: `s3://bucket/prefix?region=…&endpoint=…`, `file:///path`, or a plain path; what the address
 // leaves out comes from the environment variables that all S3 tools read. Access keys never stand in an address.
 import { isAbsolute, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { closest } from "../core/edit-distance.ts";
 import { keyProblem } from "../core/object-key.ts";
 import { ConfigError } from "../errors.ts";
@@ -76,7 +75,10 @@ function fileAddress(text: string, problems: string[]): DiskAddress | null {
     problems.push("a directory is written file:///path or as a plain path, without parameters");
     return null;
   }
-  return { kind: "disk", dir: fileURLToPath(url) };
+  const path = decoded(url.pathname);
+  if (path !== null) return { kind: "disk", dir: resolve(path) };
+  problems.push("its path has a % that is no escape");
+  return null;
 }
 
 function s3Address(text: string, env: Env, problems: string[]): S3Address | null {
@@ -124,7 +126,7 @@ function parametersOf(url: URL, problems: string[]): ReadonlyMap<Parameter, stri
 
 /** S3's rules for new buckets, and the upper case and underscores that old and other stores' ones have. */
 function bucketOf(url: URL, problems: string[]): string {
-  const bucket = decodeURIComponent(url.hostname);
+  const bucket = decoded(url.hostname) ?? url.hostname;
   if (bucket === "") problems.push("it names no bucket");
   else if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket))
     problems.push(`${JSON.stringify(bucket)} is no name of a bucket`);
@@ -132,16 +134,23 @@ function bucketOf(url: URL, problems: string[]): string {
 }
 
 function prefixOf(url: URL, problems: string[]): string {
-  let path = url.pathname.replaceAll(/^\/+|\/+$/g, "");
-  try {
-    path = decodeURIComponent(path);
-  } catch {
+  const path = decoded(url.pathname.replaceAll(/^\/+|\/+$/g, ""));
+  if (path === null) {
     problems.push("its prefix has a % that is no escape");
+    return "";
   }
   if (path === "") return "";
   const problem = keyProblem(path);
   if (problem !== null) problems.push(`its prefix: ${problem}`);
   return `${path}/`;
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function endpointOf(

@@ -19,7 +19,7 @@ export type DiskOptions = {
 export function openDisk(
   dir: string,
   { clock }: DiskOptions,
-): ObjectStore & { readonly memory: Gauge } {
+): ObjectStore & { readonly kind: "disk"; readonly memory: Gauge } {
   const meter = createMeter();
   const patience = { clock, tries: READ_TRIES };
 
@@ -34,6 +34,7 @@ export function openDisk(
   return {
     name: dir,
     memory: meter,
+    kind: "disk",
     list: (prefix, page) => doing(`list ${prefix}`, false, () => list(dir, prefix, page)),
     async head(key) {
       checkKey(key);
@@ -60,7 +61,8 @@ export function openDisk(
     upload(key, { estimate, partBytes, signal } = {}) {
       checkKey(key);
       const plan = planParts(estimate ?? null, partBytes ?? null);
-      return new PartedUpload({ sink: diskSink(dir, key), plan, meter, signal });
+      const what = `${dir}: upload of ${key}`;
+      return new PartedUpload({ what, sink: diskSink(dir, key), plan, meter, signal });
     },
     unfinished: (prefix) =>
       doing("list the uploads", false, async () => {

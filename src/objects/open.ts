@@ -15,6 +15,7 @@ export type OpenOptions = {
 };
 
 export type OpenedStore = ObjectStore & {
+  readonly kind: "disk" | "s3";
   readonly memory: Gauge;
   /** Not on a disk: nothing is sent that could be damaged. */
   readonly damagedPut?: (key: string) => Promise<unknown>;

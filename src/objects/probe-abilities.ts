@@ -89,7 +89,7 @@ async function oddKeys({ store, folder }: Place): Promise<string | null> {
     const wrong = await reads(store, folder + name, name);
     if (wrong !== null) return wrong;
   }
-  const names = (await store.list(folder)).items.map(({ key }) => key.slice(folder.length));
+  const names = (await listAll(store, folder, {})).map((key) => key.slice(folder.length));
   const lost = ODD_NAMES.filter((name) => !names.includes(name));
   if (lost.length > 0) return `a list lacks ${lost.join(", ")}`;
   await store.delete(ODD_NAMES.map((name) => folder + name));
@@ -99,16 +99,28 @@ async function oddKeys({ store, folder }: Place): Promise<string | null> {
 async function listing({ store, folder, listed: count }: Place): Promise<string | null> {
   const keys = Array.from({ length: count }, (_, i) => `${folder}${String(i).padStart(6, "0")}`);
   await atOnce(keys, (key) => store.put(key, text("")));
-  // Pages shorter than the store's own, so that there are some.
-  const limit = Math.min(1000, Math.ceil(count / 3));
-  const seen: string[] = [];
-  for (let page: Page<{ readonly key: string }> | null = null; page?.next !== null;) {
-    page = await store.list(folder, page === null ? { limit } : { limit, after: page.next });
-    seen.push(...page.items.map(({ key }) => key));
-    if (seen.length > keys.length) break;
-  }
+  // Fewer than a page of the store's own are asked for in shorter ones, so that there are some.
+  const limit = count > 1000 ? 1000 : Math.ceil(count / 3);
+  const seen = await listAll(store, folder, { limit, most: count });
   const same = seen.length === keys.length && seen.every((key, i) => key === keys[i]);
   return same ? null : `${seen.length} of ${keys.length} keys were listed, or not in order`;
+}
+
+/** The keys of all pages, until there are more than `most`: a store may give the same page for ever. */
+async function listAll(
+  store: ObjectStore,
+  folder: string,
+  { limit = 1000, most = 1000 }: { readonly limit?: number; readonly most?: number },
+): Promise<readonly string[]> {
+  const seen: string[] = [];
+  let after: string | null = null;
+  do {
+    const begin = after === null ? {} : { after };
+    const page: Page<{ readonly key: string }> = await store.list(folder, { limit, ...begin });
+    seen.push(...page.items.map(({ key }) => key));
+    after = page.next;
+  } while (after !== null && seen.length <= most);
+  return seen;
 }
 
 async function deleting({ store, folder }: Place): Promise<string | null> {

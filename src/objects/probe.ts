@@ -25,7 +25,7 @@ export type ProbeOptions = {
   readonly partBytes?: number;
 };
 
-const LISTED = 1_050;
+const LISTED = { s3: 1_050, disk: 100 };
 
 /**
  * Tries everything. Throws what keeps it from trying at all: an address, keys or a bucket that are wrong, a store that
@@ -33,7 +33,7 @@ const LISTED = 1_050;
  */
 export async function probe(
   store: OpenedStore,
-  { listed = LISTED, partBytes = PART_BYTES_MIN }: ProbeOptions = {},
+  { listed = LISTED[store.kind], partBytes = PART_BYTES_MIN }: ProbeOptions = {},
 ): Promise<readonly Finding[]> {
   const folder = `autopilot-probe/${randomUUID()}/`;
   const findings: Finding[] = [];

@@ -67,7 +67,8 @@ async function completed(bucket: Bucket, key: string, id: string): Promise<Writt
   const there = await headWithId(bucket, key);
   if (there?.id === id) return there.info;
   const why = `${bucket.name}: ${key} was overwritten or deleted as soon as it was written`;
-  throw new ConflictError("AP_OBJECTS_CONFLICT", why);
+  const hint = "another writer uses the same key: give each its own";
+  throw new ConflictError("AP_OBJECTS_CONFLICT", why, { hint });
 }
 
 function headersOf(condition: WriteCondition | null): { IfNoneMatch?: "*"; IfMatch?: string } {

@@ -31,10 +31,16 @@ export type S3Options = {
   readonly lookFirst?: boolean;
 };
 
+export type S3Store = ObjectStore & {
+  readonly kind: "s3";
+  readonly memory: Gauge;
+  damagedPut(key: string): Promise<unknown>;
+};
+
 export function openS3(
   address: S3Address,
   { clock, tries = TRIES, timeouts = TIMEOUTS, lookFirst = true }: S3Options,
-): ObjectStore & { readonly memory: Gauge; damagedPut(key: string): Promise<unknown> } {
+): S3Store {
   const client = createClient(address, timeouts);
   const name = nameOf(address);
   const bucket: Bucket = { client, address, name, patience: { clock, tries }, lookFirst };
@@ -43,6 +49,7 @@ export function openS3(
   return {
     name,
     memory: meter,
+    kind: "s3",
     list: (prefix, page) => list(bucket, prefix, page),
     async head(key) {
       checkKey(key);
@@ -69,7 +76,7 @@ export function openS3(
       checkKey(key);
       const plan = planParts(estimate ?? null, partBytes ?? null);
       const sink = s3Sink(bucket, key, signal);
-      return new PartedUpload({ sink, plan, meter, signal });
+      return new PartedUpload({ what: `${name}: upload of ${key}`, sink, plan, meter, signal });
     },
     // One byte, signed as another: what the probe wants to see refused.
     damagedPut: (key) => putObject(bucket, key, Buffer.from("a"), null, sha256Of(Buffer.from("b"))),

@@ -24,6 +24,8 @@ export type PartSink = {
 };
 
 export type UploadOptions = {
+  /** "s3://bucket/prefix: upload of x", for messages. */
+  readonly what: string;
   readonly sink: PartSink;
   readonly plan: PartPlan;
   readonly meter: Meter;
@@ -31,6 +33,7 @@ export type UploadOptions = {
 };
 
 export class PartedUpload implements Upload {
+  readonly #what: string;
   readonly #sink: PartSink;
   readonly #partBytes: number;
   readonly #inFlight: number;
@@ -48,7 +51,8 @@ export class PartedUpload implements Upload {
   #failure: { readonly error: unknown } | null = null;
   #state: "open" | "finishing" | "finished" | "aborted" = "open";
 
-  constructor({ sink, plan, meter, signal }: UploadOptions) {
+  constructor({ what, sink, plan, meter, signal }: UploadOptions) {
+    this.#what = what;
     this.#sink = sink;
     this.#partBytes = plan.partBytes;
     this.#inFlight = plan.inFlight;
@@ -85,7 +89,7 @@ export class PartedUpload implements Upload {
     this.#pool.drain();
     const sha256 = this.#whole.digest("hex");
     if (info.bytes !== this.#bytes) {
-      const why = `${info.key}: ${this.#bytes} bytes were written and ${info.bytes} are there`;
+      const why = `${this.#what}: ${this.#bytes} bytes were written, and ${info.bytes} are there`;
       throw new RefusedError("AP_OBJECTS_DAMAGED", why);
     }
     const parts = this.#parts.map((part) => ({ bytes: part.bytes, sha256: part.sha256 }));
@@ -132,7 +136,7 @@ export class PartedUpload implements Upload {
     if (part.number > PARTS_MAX)
       throw new RefusedError(
         "AP_OBJECTS_LIMIT",
-        `more than ${PARTS_MAX} parts of ${this.#partBytes} bytes`,
+        `${this.#what}: more than ${PARTS_MAX} parts of ${this.#partBytes} bytes`,
       );
     this.#parts.push(part);
     this.#filled = 0;

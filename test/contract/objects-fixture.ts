@@ -3,9 +3,9 @@ import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll } from "vitest";
 import type { Clock, ObjectStore } from "../../src/ports.ts";
 import { realClock } from "../../src/runtime/clock.ts";
-import type { Gauge } from "../../src/objects/pool.ts";
+import type { OpenedStore } from "../../src/objects/open.ts";
 
-export type MeasuredStore = ObjectStore & { readonly memory: Gauge };
+export type MeasuredStore = OpenedStore;
 
 /** Waits for nothing: what is tried again is tried at once. */
 export const quickClock: Clock = {

@@ -131,12 +131,17 @@ export function uploadsContract(start: StartStores): void {
       expect(await unfinishedBelow(folder)).toEqual([]);
     });
 
-    test("of the same key at the same time are never mixed", async () => {
-      const key = `${fresh()}x`;
+    test("of the same key at the same time are never mixed, and who was overwritten may hear of it", async () => {
+      const folder = fresh();
+      const key = `${folder}x`;
       const versions = [1, 2, 3].map((seed) => bytesOf(2 * partBytes() + seed, seed));
-      await Promise.all(versions.map((bytes) => upload(key, bytes)));
+      const outcomes = await Promise.allSettled(versions.map((bytes) => upload(key, bytes)));
+      expect(outcomes.some(({ status }) => status === "fulfilled")).toBe(true);
+      for (const outcome of outcomes.filter((it) => it.status === "rejected"))
+        expect(outcome.reason).toMatchObject({ code: "AP_OBJECTS_CONFLICT" });
       const there = await readAll(store(), key);
       expect(versions.filter((bytes) => bytes.equals(there))).toHaveLength(1);
+      expect(await unfinishedBelow(folder)).toEqual([]);
     });
 
     test("that nobody finishes are swept when they are old, and only then", async () => {

@@ -82,7 +82,7 @@ function expectNothingLeft(): void {
 function expectBounded(): void {
   expect(store.memory.bytes).toBe(0);
   expect(store.memory.peak).toBeLessThanOrEqual(5 * PART);
-  expect(way.together()).toBeLessThanOrEqual(16);
+  expect(way.together()).toBeLessThanOrEqual(4);
 }
 
 const passing: readonly Fault[] = [
@@ -276,6 +276,22 @@ describe("a fault that stays is one clear error, and nothing is left", () => {
     expect(await failure(upload())).toMatchObject({ code: "AP_OBJECTS_BUSY" });
     expect(completed).toBe(10);
     expectNothingLeft();
+  });
+
+  test("a store that puts the parts together wrongly is not believed", async () => {
+    standIn.manners = { cutsOnComplete: true };
+    const error = await failure(upload());
+    expect(error).toMatchObject({ name: "RefusedError", code: "AP_OBJECTS_DAMAGED" });
+    expect((error as Error).message).toContain(`${BYTES.length - 1} are there`);
+  });
+
+  test("a store that ignores the condition on completing is not asked to when the object is there", async () => {
+    standIn.manners = { ignoreNoneMatchOnComplete: true };
+    await store.put("x", bytesOf(3));
+    expect(await failure(upload("x", true))).toMatchObject({ code: "AP_OBJECTS_CONFLICT" });
+    expect(standIn.objects.get("p/x")?.body.equals(bytesOf(3))).toBe(true);
+    expect(way.seen.filter(isComplete)).toEqual([]);
+    expect(standIn.uploads.size).toBe(0);
   });
 
   test("a part that the store lost is damage", async () => {

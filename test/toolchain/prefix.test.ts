@@ -3,6 +3,8 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { interpreterOf } from "../../src/local/toolchain/elf.ts";
+import { tryPrefix } from "../../src/local/toolchain/tool.ts";
+import { fakeSpec } from "./fake-spec.ts";
 import { debianMachine, find, place, type Machine } from "./machine.ts";
 
 const X86 = "ld-linux-x86-64.so.2";
@@ -31,6 +33,18 @@ test("all library directories of the prefix are given", async () => {
   expect(tool.command("fakedump")[2]).toBe(
     `${prefix}/usr/lib/x86_64-linux-gnu:${prefix}/lib/x86_64-linux-gnu`,
   );
+});
+
+test("directories of the tool's own are given after them", async () => {
+  const { prefix } = await fetched(debianMachine());
+  place(join(prefix, `usr/lib/x86_64-linux-gnu/${X86}`), "");
+  executable(join(prefix, "usr/bin/fakedump"), elf(`/lib64/${X86}`));
+  const spec = { ...fakeSpec, apt: { ...fakeSpec.apt, libraries: ["fake"] } };
+  const around = { env: process.env, signal: new AbortController().signal, progress: () => {} };
+  const { tool, why } = await tryPrefix(spec, "cache", prefix, around);
+  expect(why).toBeUndefined();
+  const libraries = `${prefix}/usr/lib/x86_64-linux-gnu`;
+  expect(tool?.command("fakedump")[2]).toBe(`${libraries}:${libraries}/fake`);
 });
 
 test("a script, a static program, and any program of a prefix without a loader are run directly", async () => {

@@ -31,6 +31,8 @@ export type ToolSpec = {
     readonly main: string;
     /** The packages run on any machine's own libraries: fetch them without what they depend on. */
     readonly alone?: boolean;
+    /** Directories of its own below the libraries' one, which its programs find by an absolute path: "ceph". */
+    readonly libraries?: readonly string[];
   };
   /** What a person can do instead: "apt install mysql-server, or set AUTOPILOT_MYSQLD". */
   readonly install: string;
@@ -83,12 +85,13 @@ export async function tryPrefix(
 ): Promise<Tried> {
   const main = join(prefix, spec.apt.main);
   if (!isExecutable(main)) return { tool: null, why: `${main} is not there` };
-  const found = await askVersion(spec, launch(prefix, main), around);
+  const found = await askVersion(spec, launch(spec, prefix, main), around);
   if (!found.ok) return { tool: null, why: `${main}: ${found.why}` };
   const command = (program: string): readonly string[] => {
-    if (program === spec.binary) return launch(prefix, main);
+    if (program === spec.binary) return launch(spec, prefix, main);
     const dirs = ["usr/sbin", "usr/bin", "sbin", "bin"].map((dir) => join(prefix, dir, program));
-    return launch(prefix, dirs.find(isExecutable) ?? missingProgram(spec, program, `in ${prefix}`));
+    const path = dirs.find(isExecutable) ?? missingProgram(spec, program, `in ${prefix}`);
+    return launch(spec, prefix, path);
   };
   return { tool: { version: found.version, origin, prefix, command } };
 }
@@ -110,14 +113,15 @@ async function askVersion(
  * Programs of a prefix need the C library they were built for, and that needs its own loader. A prefix without that
  * loader (packages fetched alone), a static program and a script are left to the machine's.
  */
-function launch(prefix: string, program: string): readonly string[] {
+function launch(spec: ToolSpec, prefix: string, program: string): readonly string[] {
   const interpreter = interpreterOf(program);
   if (interpreter === null) return [program];
   const libraries = libraryDirs(prefix);
   const loaders = libraries.map((dir) => join(dir, basename(interpreter)));
   const loader = loaders.find((path) => existsSync(path));
   if (loader === undefined) return [program];
-  return [loader, "--library-path", libraries.join(":"), program];
+  const own = libraries.flatMap((dir) => (spec.apt.libraries ?? []).map((name) => join(dir, name)));
+  return [loader, "--library-path", [...libraries, ...own].join(":"), program];
 }
 
 /** Debian's multiarch directories (lib/x86_64-linux-gnu, lib/aarch64-linux-gnu) below usr and, before usr-merge, below /. */
