@@ -12,7 +12,10 @@ const TRIES = 4;
 export async function checkObjects(address: string, { json }: Globals): Promise<number> {
   const options = { env: process.env, clock: realClock, tries: TRIES, lookFirst: false };
   await using store = await openStore(address, options);
-  const findings = await probe(store);
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const findings = await probe(store, { signal: interrupted.signal });
   const reasons = refusals(findings);
   if (json) {
     const said = { store: store.name, fit: reasons.length === 0, findings };

@@ -23,6 +23,8 @@ export type ProbeOptions = {
   readonly listed?: number;
   /** The size of a multipart upload's parts: the least that S3 takes, unless a test's store takes less. */
   readonly partBytes?: number;
+  /** Ends it before the next ability; what was written is removed all the same. */
+  readonly signal?: AbortSignal;
 };
 
 const LISTED = { s3: 1_050, disk: 100 };
@@ -33,12 +35,13 @@ const LISTED = { s3: 1_050, disk: 100 };
  */
 export async function probe(
   store: OpenedStore,
-  { listed = LISTED[store.kind], partBytes = PART_BYTES_MIN }: ProbeOptions = {},
+  { listed = LISTED[store.kind], partBytes = PART_BYTES_MIN, signal }: ProbeOptions = {},
 ): Promise<readonly Finding[]> {
   const folder = `autopilot-probe/${randomUUID()}/`;
   const findings: Finding[] = [];
   try {
     for (const ability of ABILITIES) {
+      signal?.throwIfAborted();
       const own = `${folder}${findings.length}/`;
       findings.push(await tryOut(ability, { store, folder: own, listed, partBytes }));
     }

@@ -67,6 +67,20 @@ describe("the probe", () => {
     expect(error).toMatchObject({ name: "ConfigError", code: "AP_OBJECTS_READONLY" });
   });
 
+  test("leaves nothing when it is interrupted", async () => {
+    const stop = new AbortController();
+    await using way = await startFaultyWay(standIn.url);
+    await using store = open(way.url);
+    way.choose = () => {
+      if (way.seen.length === 20) stop.abort();
+      return null;
+    };
+    const error = await failure(probe(store, { ...options, signal: stop.signal }));
+    expect(error).toMatchObject({ name: "AbortError" });
+    expect(way.seen.length).toBeLessThan(100);
+    expect(standIn.objects.size + standIn.uploads.size).toBe(0);
+  });
+
   test("leaves nothing, also when the store goes away in the middle", async () => {
     await found({});
     expect(standIn.objects.size + standIn.uploads.size).toBe(0);
