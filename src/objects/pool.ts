@@ -1,4 +1,5 @@
-// Buffers for parts, a fixed number of them: who wants one more waits. And the gauge that says what is held.
+// Buffers for parts, which are used again, and the gauge that says what is held.
+import { invariant } from "../errors.ts";
 
 /** How much memory a store's uploads and reads hold for data; tests hold the limits against it. */
 export type Gauge = {
@@ -27,8 +28,8 @@ export function createMeter(): Meter {
 }
 
 export type Pool = {
-  /** A buffer of the pool's size, when one is free. Its bytes are whatever they were. */
-  take(): Promise<Buffer>;
+  /** A buffer of the pool's size; its bytes are whatever they were. There are never more than `count`. */
+  take(): Buffer;
   give(buffer: Buffer): void;
   /** Forgets all buffers that were given back. */
   drain(): void;
@@ -36,22 +37,19 @@ export type Pool = {
 
 export function createPool(count: number, bytes: number, meter: Meter): Pool {
   const free: Buffer[] = [];
-  const waiting: ((buffer: Buffer) => void)[] = [];
   let made = 0;
   return {
-    async take() {
+    take() {
       const one = free.pop();
       if (one !== undefined) return one;
-      if (made === count) return new Promise((resolve) => waiting.push(resolve));
+      invariant(made < count, "AP_BUG_INVARIANT", "upload: more parts under way than allowed");
       made += 1;
       meter.add(bytes);
       // Its own memory, not a slice of Node's shared slab, which it would keep alive.
       return Buffer.allocUnsafeSlow(bytes);
     },
     give(buffer) {
-      const next = waiting.shift();
-      if (next === undefined) free.push(buffer);
-      else next(buffer);
+      free.push(buffer);
     },
     drain() {
       meter.add(-free.length * bytes);

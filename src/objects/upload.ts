@@ -64,10 +64,10 @@ export class PartedUpload implements Upload {
     invariant(this.#state === "open", "AP_BUG_INVARIANT", `upload: written to when ${this.#state}`);
     for (let at = 0; at < chunk.length;) {
       if (this.#buffer !== null && this.#filled === this.#partBytes) {
-        while (this.#underWay.size >= this.#inFlight) await Promise.race(this.#underWay);
+        await this.#turn();
         this.#send(this.#buffer);
       }
-      this.#buffer ??= await this.#pool.take();
+      this.#buffer ??= this.#pool.take();
       this.#throwIfFailed();
       const piece = chunk.subarray(at, at + this.#partBytes - this.#filled);
       this.#buffer.set(piece, this.#filled);
@@ -97,7 +97,7 @@ export class PartedUpload implements Upload {
   }
 
   async #complete(condition: WriteCondition | null): Promise<Written> {
-    const buffer = this.#buffer ?? (await this.#pool.take());
+    const buffer = this.#buffer ?? this.#pool.take();
     this.#buffer = buffer;
     if (this.#parts.length === 0) {
       const part = this.#nextPart();
@@ -106,6 +106,7 @@ export class PartedUpload implements Upload {
       this.#buffer = null;
       return info;
     }
+    await this.#turn();
     this.#send(buffer);
     await Promise.all(this.#underWay);
     this.#throwIfFailed();
@@ -141,6 +142,12 @@ export class PartedUpload implements Upload {
     this.#parts.push(part);
     this.#filled = 0;
     return part;
+  }
+
+  /** Waits until one more part may be under way. Nothing is begun for an upload that is given up meanwhile. */
+  async #turn(): Promise<void> {
+    while (this.#underWay.size >= this.#inFlight) await Promise.race(this.#underWay);
+    this.#throwIfFailed();
   }
 
   #send(buffer: Buffer): void {

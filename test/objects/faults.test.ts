@@ -47,10 +47,11 @@ afterEach(async () => {
 });
 
 /** Time-outs as short as a test wants to wait for them; a whole request takes 5 ms here. */
-function open(tries = 10): MeasuredStore {
+function open(tries?: number): MeasuredStore {
   const address = parseAddress(`s3://${BUCKET}/p?endpoint=${way.url}`, {}) as S3Address;
   const timeouts = { connectMs: 500, idleMs: 300, answerMs: 300 };
-  return openS3(address, { clock: quickClock, tries, timeouts });
+  const given = tries === undefined ? {} : { tries };
+  return openS3(address, { clock: quickClock, timeouts, ...given });
 }
 
 async function upload(key = "x", condition = false): Promise<unknown> {
@@ -256,6 +257,15 @@ describe("a fault that stays is one clear error, and nothing is left", () => {
     expect(way.seen).toHaveLength(10);
   });
 
+  test("a store that answers no part is sent four of them, and no more", async () => {
+    store = open(1);
+    way.choose = (seen) => (isPart(seen) ? { do: "hang" } : null);
+    expect(await failure(upload())).toMatchObject({ code: "AP_OBJECTS_UNREACHABLE" });
+    expect(way.seen.filter(isPart).length).toBeLessThanOrEqual(4);
+    expectNothingLeft();
+    expectBounded();
+  });
+
   test("another writer at the moment of completing (409) is a conflict, and the parts are gone", async () => {
     way.choose = (seen) =>
       isComplete(seen) ? { do: "answer", status: 409, code: "ConditionalRequestConflict" } : null;
@@ -311,7 +321,7 @@ describe("a fault that stays is one clear error, and nothing is left", () => {
   ] as const)
     test(`${fault.do} of every range is ${code}, and no wrong byte is handed out`, async () => {
       const { parts } = (await upload()) as { parts: { bytes: number; sha256: string }[] };
-      store = open(fault.do === "hang" ? 2 : 10);
+      store = fault.do === "hang" ? open(2) : open();
       way.choose = (seen) => (isRead(seen) ? fault : null);
       const pieces: Buffer[] = [];
       const reading = (async () => {
