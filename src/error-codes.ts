@@ -231,6 +231,10 @@ const table = {
     means: "Tables without a primary or unique key: replicas apply their changes by scanning them.",
     hint: "add a primary key; an invisible column will do",
   },
+  AP_TEMPLATE_INVALID: {
+    means: "The template of a configuration cannot be parsed or rendered.",
+    hint: "the message gives line and column; the language is Go's text/template, see README",
+  },
   AP_TOOL_MISSING: {
     means: "A program that the recipe needs is not here and cannot be fetched.",
     hint: "install it as the message says",
