@@ -8,7 +8,10 @@ const INTERRUPTED = 130;
 const OUR_BUG = 70;
 
 /** Prints, and returns the exit code. */
-export function printError(error: unknown, how: { readonly json: boolean }): number {
+export function printError(
+  error: unknown,
+  how: { readonly json: boolean; readonly program?: string },
+): number {
   if (error instanceof Error && error.name === "AbortError") return INTERRUPTED;
   const told = describe(error);
   if (how.json) {
@@ -16,7 +19,7 @@ export function printError(error: unknown, how: { readonly json: boolean }): num
     return told.exitCode;
   }
   const hint = told.hint === "" ? "" : ` (hint: ${told.hint})`;
-  const lines = [`autopilot: ${told.why}${hint} [${told.code}]`];
+  const lines = [`${how.program ?? "autopilot"}: ${told.why}${hint} [${told.code}]`];
   for (const line of [...(told.problems ?? []), ...(told.reasons ?? [])]) lines.push(`  ${line}`);
   // Not raised on purpose: whoever reports it needs the place.
   if (!(error instanceof AutopilotError) && error instanceof Error) lines.push(error.stack ?? "");

@@ -142,11 +142,14 @@ function addOtherVerbs(program: Command, done: (code: number) => void): void {
     done(await resolveConfig(file));
   });
   config
-    .command("check <file>")
-    .description("all problems at once, or every value with its origin")
-    .action(async (file: string, _, command: Command) => {
+    .command("check <file> [command...]")
+    .description(
+      "all problems at once, or every value with its origin; also ContainerPilot's files",
+    )
+    .option("--as-v3", "ContainerPilot's version 1 or 2 translated to version 3")
+    .action(async (file: string, words: string[], _, command: Command) => {
       const { checkConfig } = await import("./config-check.ts");
-      done(await checkConfig(file, command.optsWithGlobals()));
+      done(await checkConfig(file, words, command.optsWithGlobals()));
     });
   const objects = program.command("objects").description("object stores").exitOverride();
   objects

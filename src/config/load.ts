@@ -33,7 +33,15 @@ type Tree = Record<string, unknown>;
 
 /** Errors: ConfigError AP_CONFIG_UNREADABLE (with line and column), AP_CONFIG_INVALID (with all problems). */
 export async function loadConfig(file: string, sources: Sources): Promise<Loaded> {
-  const written = readTree(file);
+  return loadTree(file, readTree(file), sources);
+}
+
+/** The same, of a tree that was read already; paths in it are meant from `file`. */
+export async function loadTree(
+  file: string,
+  written: Readonly<Tree>,
+  sources: Sources,
+): Promise<Loaded> {
   const { recipe, problems: unknown } = await recipeOf(written, sources);
   const schema = schemaWith(
     recipe && { name: recipe.name, schema: await schemaOf(recipe), hooks: recipe.hooks },

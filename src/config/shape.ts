@@ -11,7 +11,7 @@ export type Shape = {
   readonly isFile: boolean;
   /** Known keys, for an object that names them; null for values, lists and maps. */
   readonly keys: ReadonlyMap<string, Shape> | null;
-  /** For a map with free keys: what each of its values looks like. */
+  /** For a map with free keys, and for a list: what each of its values looks like. */
   readonly each: Shape | null;
 };
 
@@ -21,6 +21,7 @@ type JsonSchema = {
   readonly file?: boolean;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
+  readonly items?: JsonSchema | boolean;
 };
 
 export function shapeOf(schema: ZodType): Shape {
@@ -30,7 +31,8 @@ export function shapeOf(schema: ZodType): Shape {
 
 function convert(json: JsonSchema): Shape {
   const types = json.type === undefined ? [] : [json.type].flat();
-  const { properties, additionalProperties: more } = json;
+  const { properties } = json;
+  const more = json.additionalProperties ?? json.items;
   return {
     types,
     fallback: json.default,
