@@ -49,7 +49,7 @@ function act(flags: Flags, env: NodeJS.ProcessEnv): void {
     process.stderr.write(`containerpilot: warning: ${withoutSecrets(line, env)}\n`);
   throw new UsageError(
     "AP_NOT_BUILT",
-    `${source.name} is good (${config.jobs.length} jobs), but running it is not built yet`,
+    `${source.name} is good (jobs: ${config.jobs.length}), but running it is not built yet`,
   );
 }
 

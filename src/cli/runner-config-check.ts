@@ -45,7 +45,7 @@ async function recipeValues(file: string, { recipeTree, config }: LoadedRunner) 
   if (recipeTree === null) return { values: [], warnings: [] };
   const { values } = await loadTree(file, recipeTree, { env: process.env, loadRecipe });
   const jobs = config.jobs.length;
-  const warnings = [`recipe: \`autopilot run\` does not run the ${jobs} jobs beside it yet`];
+  const warnings = [`recipe: \`autopilot run\` does not run the jobs beside it yet (${jobs} here)`];
   return { values, warnings };
 }
 

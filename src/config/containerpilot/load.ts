@@ -14,6 +14,8 @@ import { RUNNER_KEYS, V3 } from "./schema.ts";
 import { translateV2 } from "./translate-v2.ts";
 import { valuesIn, withoutSecrets, type ShownValue } from "./values.ts";
 
+const SHAPE = shapeOf(V3);
+
 export type LoadOptions = {
   readonly env: NodeJS.ProcessEnv;
   /** v1 and v2: the main command. */
@@ -54,11 +56,10 @@ export function loadRunnerTree(name: string, read: Tree, options: LoadOptions): 
   const v3 = translated.tree;
   const written = withoutNulls({ ...v3, consul: consulTree(v3["consul"]) }) as Tree;
   const { tree, origins } = withConsulEnv(written, env);
-  const shape = shapeOf(V3);
   const parsed = V3.safeParse(withoutEmptyEntries(tree));
   const wrong = parsed.success
     ? []
-    : problemsOf(parsed.error, shape, (path) => origins.get(path.join(".")) ?? null);
+    : problemsOf(parsed.error, SHAPE, (path) => origins.get(path.join(".")) ?? null);
   const found = relationsIn(tree, { anyName: isOld });
   const problems = [...wrong, ...found.problems.filter((line) => !isTold(line, wrong))];
   if (problems.length > 0 || !parsed.success)
@@ -74,7 +75,7 @@ export function loadRunnerTree(name: string, read: Tree, options: LoadOptions): 
     v3: withoutNulls(v3) as Tree,
     values: valuesIn(parsed.data, {
       tree,
-      shape,
+      shape: SHAPE,
       origins,
       env,
       written: isOld ? "translation" : "file",

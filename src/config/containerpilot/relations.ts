@@ -218,7 +218,8 @@ function command({ path, commands }: JobView, warn: Say): void {
         `${path}.${key}`,
         "quotes are passed on as they are: there is no shell; give a list of arguments",
       );
-    if (/ {2}| $/.test(text)) warn(`${path}.${key}`, "two spaces in a row make an empty argument");
+    if (/ {2}| $/.test(text))
+      warn(`${path}.${key}`, "a space at the end, or after another one, makes an empty argument");
   }
 }
 

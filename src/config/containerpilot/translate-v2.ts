@@ -7,6 +7,8 @@ import type { Tree } from "./read.ts";
 import { V2, type ParsedV2 } from "./schema-v2.ts";
 import { metricName } from "./view.ts";
 
+const SHAPE = shapeOf(V2);
+
 type Written = Record<string, unknown>;
 
 export type Translation = {
@@ -33,7 +35,7 @@ export function translateV2(
 ): Translation {
   const parsed = V2.safeParse(written);
   if (!parsed.success) {
-    const problems = problemsOf(parsed.error, shapeOf(V2), () => null);
+    const problems = problemsOf(parsed.error, SHAPE, () => null);
     return { tree: {}, warnings: [], problems };
   }
   const old = parsed.data;
