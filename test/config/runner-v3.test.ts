@@ -319,6 +319,15 @@ describe("Consul's part", () => {
     expect(shown.get("logging.level")).toEqual(["INFO", "default"]);
   });
 
+  test("what is secret by its name is not shown, wherever it was written", () => {
+    const { values } = load(`{ consul: { address: "c:1", token: "from-file" },
+      jobs: [{ name: "x", exec: "x", env: { DB_PASSWORD: "plain", USER: "me" } }] }`);
+    const shown = new Map(values.map(({ path, value }) => [path, value]));
+    expect(shown.get("consul.token")).toBe("***");
+    expect(shown.get("jobs[0].env.DB_PASSWORD")).toBe("***");
+    expect(shown.get("jobs[0].env.USER")).toBe("me");
+  });
+
   test("certificates are verified, which is said, because the original did not", () => {
     expect(consul(`"https://c:1"`).warnings).toEqual([
       expect.stringMatching(/^consul\.tls\.verify: certificates are verified/),
