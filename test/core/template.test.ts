@@ -263,7 +263,7 @@ describe("a template's limits", () => {
     [`{{range 100}}{{printf "%1000000d" 1}}{{end}}`, "more than"],
     [`{{"${"(".repeat(500)}`, "has no second"],
     [`{{${"(".repeat(500)}1${")".repeat(500)}}}`, "inside each other"],
-    [`${"{{if true}}".repeat(500)}${"{{end}}".repeat(500)}`, "inside each other"],
+    [`${"{{if true}}".repeat(500)}${"{{end}}".repeat(500)}`, "100 actions inside each other"],
     ["x".repeat(LIMITS.template + 1), "the template has more than"],
   ] as const;
   for (const [text, why] of told)
