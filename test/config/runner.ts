@@ -4,6 +4,7 @@ import {
   type LoadedRunner,
   type LoadOptions,
 } from "../../src/config/containerpilot/load.ts";
+import type { Job } from "../../src/core/runner-config.ts";
 import { ConfigError } from "../../src/errors.ts";
 
 export function load(text: string, options: Partial<LoadOptions> = {}): LoadedRunner {
@@ -29,4 +30,11 @@ export function withJob(job: string, more = ""): string {
       { name: "plain", exec: "run" },
       ${job}
     ] }`;
+}
+
+/** The job that was put in. */
+export function job(text: string, more = ""): Job {
+  const found = load(withJob(text, more)).config.jobs[2];
+  if (found === undefined) throw new Error("there is no third job");
+  return found;
 }
