@@ -115,6 +115,7 @@ const table = {
   AP_NOT_BUILT: {
     means: "This version of autopilot cannot do that yet.",
     hint: "README says what it can do",
+  },
   AP_OBJECTS_ADDRESS: {
     means: "The address of the object store, or a setting beside it, is malformed.",
     hint: "write s3://bucket/prefix?region=…&endpoint=… or a directory's path; README lists the parameters",
