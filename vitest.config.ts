@@ -18,7 +18,13 @@ export default defineConfig({
     retry: 0,
     projects: [
       ...pure.map((name) => ({
-        test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000 },
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          testTimeout: 30_000,
+          // Pure functions leave nothing behind: one load of the modules serves all files.
+          isolate: name !== "core",
+        },
       })),
       {
         test: {

@@ -28,7 +28,7 @@ export type Candidate = Variant & { readonly file: string };
 export function candidates(part = ""): readonly Candidate[] {
   return FOLDERS.flatMap((folder) =>
     readdirSync(join(ROOT, folder))
-      .filter((name) => !WITHOUT_BEHAVIOUR.includes(name))
+      .filter((name) => name.endsWith(".ts") && !WITHOUT_BEHAVIOUR.includes(name))
       .map((name) => `${folder}/${name}`)
       .filter((file) => file.includes(part))
       .flatMap((file) =>
