@@ -295,7 +295,10 @@ describe("a lock in the hand of a node whose server is down", () => {
     ["Consul is away", fallen.consulAway()],
     [
       "it is the founder's, before its first epoch",
-      fallen.state({ epoch: 0, ver: 10 }).and({ promise: { epoch: 0, ver: 0, seenEpoch: 0 } }),
+      fallen
+        .consul({ peers: [] })
+        .state({ epoch: 0, ver: 10 })
+        .and({ promise: { epoch: 0, ver: 0, seenEpoch: 0 } }),
     ],
   ])("not where %s: the server is started", (_, s) => {
     expect(deeds(s.decides())).toEqual(["start-mysqld"]);

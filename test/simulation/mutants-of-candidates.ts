@@ -241,7 +241,7 @@ export const CANDIDATE_MUTANTS: readonly Mutant[] = [
     "a candidate promises before it counts",
     {
       file: "electing",
-      text: 'if (o.answered !== state.epoch) return hold("promising to itself first");',
+      text: 'if (o.answered !== state.epoch || !own) return hold("promising to itself first");',
       instead: "",
     },
     unit("electing", "a candidate > never publishes before it has promised itself"),

@@ -101,7 +101,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
       ),
       edit(
         `${CORE}/decide.ts`,
-        "if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)",
+        "if (state.ver < promise.ver || state.epoch < epoch)",
         "if (state.ver < 0)",
       ),
       edit(
@@ -127,8 +127,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         `${EXECUTE}/election.ts`,
-        "    await disk.writePromise(next);\n    memory.promise = next;\n    forgetPrimacy",
-        "    void disk;\n    memory.promise = next;\n    forgetPrimacy",
+        "    await disk.writePromise(next);\n    memory.promise = next;\n    rememberMissed",
+        "    void disk;\n    memory.promise = next;\n    rememberMissed",
       ),
     ],
     kills: [race("the primary's mysqld restarts", "I2")],

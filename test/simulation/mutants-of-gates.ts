@@ -28,8 +28,21 @@ export const GATE_MUTANTS: readonly Mutant[] = [
         "    if (state?.value.epoch !== epoch || state.value.primary !== memory.uuid) {\n      await killMysqld(hands);\n      return;\n    }\n",
         "    if (state === null) return killMysqld(hands);\n",
       ),
+      edit(
+        "recipes/mysql/observe.ts",
+        "return peers.some((p) => p.seenVer > ver || p.seenEpoch > epoch);",
+        "return peers.some((p) => p.seenVer > ver && p.seenEpoch > epoch && ver < 0);",
+      ),
+      edit(
+        `${CORE}/decide.ts`,
+        "if (knows === undefined) return null;",
+        "if (knows === undefined || o.now > 0) return null;",
+      ),
+      edit(`${CORE}/primary.ts`, "joinedNewer(o, primacy.epoch);", "joinedNewer(o, o.now);"),
     ],
     kills: [race("takes the lock back when another epoch is open", "late lock")],
+    together:
+      "Others' records say what an old read does not: then `state` is read again (observe.ts), or not obeyed.",
   },
   {
     rule: "undrain_without_rereading",
@@ -42,8 +55,20 @@ export const GATE_MUTANTS: readonly Mutant[] = [
         "if (!same || memory.primacy === null) {",
         "if (memory.primacy === null || (state === null && !same)) {",
       ),
+      edit(
+        "recipes/mysql/observe.ts",
+        "return peers.some((p) => p.seenVer > ver || p.seenEpoch > epoch);",
+        "return peers.some((p) => p.seenVer > ver && p.seenEpoch > epoch && ver < 0);",
+      ),
+      edit(
+        `${CORE}/decide.ts`,
+        "if (knows === undefined) return null;",
+        "if (knows === undefined || o.now > 0) return null;",
+      ),
     ],
     kills: [race("opens again after a hand-over that went on without it", "late open")],
+    together:
+      "Others' records say what an old read does not: then `state` is read again (observe.ts), or not obeyed.",
   },
   {
     rule: "disarm_not_awaited",
@@ -111,7 +136,7 @@ export const GATE_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         `${CORE}/decide.ts`,
-        "if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)",
+        "if (state.ver < promise.ver || state.epoch < epoch)",
         "if (state.ver < 0)",
       ),
     ],

@@ -47,11 +47,21 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         `${EXECUTE}/following.ts`,
-        "  const state = await consistentState(hands);\n  return state?.value.epoch === epoch && state.value.voters.includes(uuidOf(hands));",
-        "  return epoch > 0 || (await consistentState(hands)) === null;",
+        "  const state = await consistentState(hands);\n  if (state !== null && !isNoted(hands.memory.promise, state.value)) await note(hands, state.value);\n  return state?.value.epoch === epoch && state.value.voters.includes(uuidOf(hands));",
+        "  const state = epoch > 0 ? null : await consistentState(hands);\n  if (state !== null && !isNoted(hands.memory.promise, state.value)) await note(hands, state.value);\n  return state === null;",
       ),
       edit(`${CORE}/primary.ts`, "if (!voter && intent.ver < state.ver) continue;", ""),
       edit(`${CORE}/membership.ts`, "    kickStrangers(seen) ??\n", ""),
+      edit(
+        "recipes/mysql/observe.ts",
+        "return peers.some((p) => p.seenVer > ver || p.seenEpoch > epoch);",
+        "return peers.some((p) => p.seenVer > ver && p.seenEpoch > epoch && ver < 0);",
+      ),
+      edit(
+        `${CORE}/decide.ts`,
+        "if (knows === undefined) return null;",
+        "if (knows === undefined || o.now > 0) return null;",
+      ),
     ],
     kills: [race("a node that was removed reads that it was not", "I10")],
     together:
@@ -323,6 +333,16 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
         `${EXECUTE}/aside.ts`,
         "  const state = await consistentState(hands);\n  await registry.refreshPeers(0);",
         "  const { state } = registry.facts();\n  void consistentState;\n  await registry.refreshPeers(0);",
+      ),
+      edit(
+        "recipes/mysql/observe.ts",
+        "return peers.some((p) => p.seenVer > ver || p.seenEpoch > epoch);",
+        "return peers.some((p) => p.seenVer > ver && p.seenEpoch > epoch && ver < 0);",
+      ),
+      edit(
+        `${CORE}/decide.ts`,
+        "if (knows === undefined) return null;",
+        "if (knows === undefined || o.now > 0) return null;",
       ),
     ],
     kills: [race("wiped while it is added", "I4")],

@@ -144,8 +144,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     "nobody founds a cluster while nodes with data report",
     {
       file: "lifecycle",
-      text: "if (withData !== undefined)",
-      instead: "if (withData !== undefined && o.now < 0)",
+      text: "if (withData === undefined) return null;",
+      instead: "if (withData === undefined || o.now > 0) return null;",
     },
     unit(
       "lifecycle",
@@ -210,12 +210,12 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     "a Consul that went back in time is not obeyed",
     {
       file: "decide",
-      text: "if (state.ver < promise.ver || state.epoch < promise.seenEpoch || state.epoch < inData)",
+      text: "if (state.ver < promise.ver || state.epoch < epoch)",
       instead: "if (state.ver < 0)",
     },
     unit(
       "decide",
-      "precedence > doubts about Consul come before promises, elections, FOLLOW, rebuilds and provisioning",
+      "a Consul that went back in time > has an older epoch than a marker in the data: refused, and a person has to look",
     ),
   ),
   guard(
@@ -225,8 +225,8 @@ export const ORDER_MUTANTS: readonly Mutant[] = [
     "a Consul that lost the state is not obeyed",
     {
       file: "decide",
-      text: "if (!known) return null;",
-      instead: "if (known || !known) return null;",
+      text: "if (promise.ver === 0 && promise.seenEpoch === 0) return null;",
+      instead: "if (promise.ver >= 0) return null;",
     },
     unit(
       "decide",
