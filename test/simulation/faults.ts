@@ -236,7 +236,11 @@ export function mayLose(cluster: Cluster, node: SimNode): boolean {
     cluster.nodes.some((n) => !n.removed && n.parts.machine.data?.uuid === v),
   );
   const counts = state.voters.includes(uuid) || state.primary === uuid;
-  return whole && others.length > 0 && (state.acks > 0 || !counts);
+  // With nobody left who may be elected a person has to choose.
+  const electable = others.some((v) =>
+    cluster.nodes.some((n) => n.parts.machine.data?.uuid === v && !n.parts.config.tags.noFailover),
+  );
+  return whole && electable && (state.acks > 0 || !counts);
 }
 
 function loseDisk(cluster: Cluster, node: SimNode): void {
