@@ -1,8 +1,7 @@
 // The published primary: marker, gate, membership, orders, and when to stop being it (PROTOCOL §3, §4 steps 9–10, §6, §7).
 import { dropUnclaimed } from "./accounts.ts";
 import { hold, type Action } from "./action.ts";
-import { joinedNewer } from "./candidate.ts";
-import { roomLeft } from "./candidate.ts";
+import { joinedNewer, roomLeft } from "./candidate.ts";
 import { failsafe, noRoom, serverHangs } from "./detection.ts";
 import { membershipStep } from "./membership.ts";
 import type { Observation, Primacy, ServerFacts, State } from "./observation.ts";
@@ -34,7 +33,6 @@ export function bePrimary(o: Observation): readonly Action[] | null {
   // What Consul has forgotten (§7) the others remember: a newer epoch was opened, and this one must not acknowledge.
   const newer = primacy.stage === "drained" ? null : joinedNewer(o, primacy.epoch);
   if (newer !== null) return [{ do: "kill-mysqld", why: newer }];
-
   const entry = o.consul.state;
   const first =
     guard(primacy, o.server, entry?.value ?? null) ?? keepLock(o, primacy, entry?.value ?? null);
