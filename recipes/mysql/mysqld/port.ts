@@ -12,7 +12,7 @@ export type ReplicationAccount = { readonly serverId: number };
 export interface Mysqld extends AsyncDisposable {
   /** Everything a tick needs, in one round trip over the standing admin connection. Limit 2 s. */
   observe(): Promise<ServerFacts>;
-  /** Cheap look for detection (PROTOCOL §3 tier 2), every 200 ms: receiver state and the newest queued transaction. */
+  /** Cheap look for detection (PROTOCOL §3 tier 2), every 250 ms: receiver state and the newest queued transaction. */
   receiver(): Promise<{ readonly io: SourceFacts["io"]; readonly lastQueued: string }>;
 
   /**

@@ -15,7 +15,7 @@ import {
 } from "./replication.ts";
 import type { Secrets } from "./secrets.ts";
 import { disarmReplica, releaseWaiters, setAcks } from "./semisync.ts";
-import { observe, receiverStatus, type KnownCluster } from "./status.ts";
+import { observe, receiverStatus, type Known } from "./status.ts";
 import { heartbeat, mark, probe } from "./writes.ts";
 
 export type MysqldAddress = {
@@ -43,7 +43,7 @@ export async function openMysqld(address: MysqldAddress): Promise<Mysqld> {
 }
 
 function verbs(lines: Lines): Mysqld {
-  const known: KnownCluster = { uuid: "", id: "" };
+  const known: Known = { uuid: "", id: "", channel: true, serves: true };
   return {
     observe: () => observe(lines, known),
     receiver: () => lines.look.use(RECEIVER_MS, (sql) => receiverStatus(sql, RECEIVER_MS)),

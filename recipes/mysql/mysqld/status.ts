@@ -33,21 +33,42 @@ const DUMP_THREADS = `SELECT t.processlist_id AS id, t.processlist_user AS user,
 const ACCOUNTS =
   "SELECT user, account_locked FROM mysql.user WHERE user LIKE 'autopilot\\\\_repl\\\\_%'";
 
-/** The cluster id of the datadir, kept once it is known: it never changes under one server_uuid. */
-export type KnownCluster = { uuid: string; id: string };
+/** What one look leaves to the next. */
+export type Known = {
+  /** The cluster id of the datadir, kept once it is known: it never changes under one server_uuid. */
+  uuid: string;
+  id: string;
+  /** At the last look our channel had a source. */
+  channel: boolean;
+  /** At the last look this server had replicas, or was open for writes. */
+  serves: boolean;
+};
 
 /** Errors: AP_MYSQLD_TIMEOUT, AP_MYSQLD_EXITED. */
-export function observe(lines: Lines, known: KnownCluster): Promise<ServerFacts> {
+export function observe(lines: Lines, known: Known): Promise<ServerFacts> {
   return lines.look.use(OBSERVE_MS, async (sql) => {
-    const [variables, replica, queued, status, dumps] = await sql.script(
-      [VARIABLES, REPLICA, QUEUED, SEMI_SYNC, DUMP_THREADS],
+    const { channel: asksChannel, serves: asksAccounts } = known;
+    const [variables, queued, status, dumps, ...more] = await sql.script(
+      [
+        VARIABLES,
+        QUEUED,
+        SEMI_SYNC,
+        DUMP_THREADS,
+        ...(asksChannel ? [REPLICA] : []),
+        ...(asksAccounts ? [ACCOUNTS] : []),
+      ],
       OBSERVE_MS,
     );
     const row = variables?.[0] ?? {};
     const dumpThreads = (dumps ?? []).map((dump) => dumpThread(dump));
     const superReadOnly = row["super_read_only"] === 1;
+    // Both show a channel exactly when it has a source; the long one has 60 columns, which cost more than all the rest.
+    known.channel = queued?.length === 1;
     // Accounts matter on a node that serves replicas; elsewhere they are not worth a look each second.
-    const serves = !superReadOnly || dumpThreads.length > 0;
+    known.serves = !superReadOnly || dumpThreads.length > 0;
+    const ask = (statement: string) => sql.rows(statement, OBSERVE_MS);
+    const replica = asksChannel ? more.shift() : known.channel ? await ask(REPLICA) : [];
+    const users = asksAccounts ? more.shift() : known.serves ? await ask(ACCOUNTS) : [];
     return {
       uuid: text(row["uuid"]),
       serverId: number(row["server_id"]),
@@ -62,7 +83,7 @@ export function observe(lines: Lines, known: KnownCluster): Promise<ServerFacts>
       source: sourceFacts(channel(replica), queued?.[0]),
       semiSync: semiSync(row, status ?? []),
       dumpThreads,
-      accounts: serves ? await accounts(sql) : [],
+      accounts: known.serves ? accounts(users ?? []) : [],
     };
   });
 }
@@ -86,7 +107,7 @@ export async function sourceStatus(sql: Sql, limitMs: number): Promise<SourceFac
   return sourceFacts(channel(replica), queued?.[0]);
 }
 
-/** PROTOCOL §3 tier 2: read every 200 ms. */
+/** PROTOCOL §3 tier 2: read every 250 ms. */
 export async function receiverStatus(
   sql: Sql,
   limitMs: number,
@@ -113,7 +134,7 @@ export function gtids(value: unknown): string {
   return text(value).replaceAll(/\s/g, "");
 }
 
-async function clusterId(sql: Sql, known: KnownCluster, uuid: string): Promise<string | null> {
+async function clusterId(sql: Sql, known: Known, uuid: string): Promise<string | null> {
   if (known.uuid === uuid) return known.id;
   const there =
     "SELECT 1 FROM information_schema.tables WHERE table_schema = 'autopilot' AND table_name = 'cluster'";
@@ -125,8 +146,8 @@ async function clusterId(sql: Sql, known: KnownCluster, uuid: string): Promise<s
   return known.id;
 }
 
-async function accounts(sql: Sql): Promise<ServerFacts["accounts"]> {
-  return (await sql.rows(ACCOUNTS, OBSERVE_MS)).flatMap((row) => {
+function accounts(users: readonly Row[]): ServerFacts["accounts"] {
+  return users.flatMap((row) => {
     const serverId = serverIdOf(text(row["user"]));
     return serverId === null ? [] : [{ serverId, locked: row["account_locked"] === "Y" }];
   });
