@@ -1,11 +1,13 @@
-// One project per test folder. Suites that start real servers run their files one after the other: the machine has two
-// cores, and a test that starves another measures nothing.
+// One project per test folder. Suites that start real servers run their files one after the other, but for those that
+// mostly wait for time-outs: two of them side by side keep two cores busy, and assert no times.
 import { defineConfig } from "vitest/config";
 
 const pure = ["core", "config", "drills"];
 const real = ["toolchain", "contract", "objects", "mysqld", "runtime", "cli", "cluster"];
-/** They mostly wait for time-outs of sessions, side by side. */
-const waiting = ["contract"];
+/** They mostly wait, for sessions that expire and servers that start. */
+const waiting = ["contract", "cluster"];
+/** Two files at a time, whatever the machine: each cluster is three servers. */
+const LANES = 2;
 
 /** Real servers start, clone and shut down in seconds; a minute says that something hangs. */
 const REAL_TIMEOUT_MS = 60_000;
@@ -39,6 +41,7 @@ export default defineConfig({
           name,
           include: [`test/${name}/**/*.test.ts`],
           fileParallelism: waiting.includes(name),
+          maxWorkers: LANES,
           testTimeout: REAL_TIMEOUT_MS,
           hookTimeout: REAL_TIMEOUT_MS,
           sequence: { groupOrder: 1 + real.indexOf(name) },

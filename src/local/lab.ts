@@ -75,7 +75,7 @@ async function layOut(recipe: string, nodes: number): Promise<Cluster> {
 
 // Below the range that the kernel hands out for outgoing connections; rounds, because others look for ports too.
 const LOWEST = 12_000;
-const RANGES = 180;
+const RANGES = 100;
 const ROUNDS = 50;
 
 async function freeBase(nodes: number): Promise<number> {

@@ -315,8 +315,10 @@ function tailOf(path: string, lines: number): string {
 
 /** The start of 100 ports of which `up`'s are free; below the range that the kernel hands out. */
 async function freeBasePort(): Promise<number> {
+  // Above those of a drill. Two files run side by side: what one found free and has not taken must not be the other's.
+  const lane = Number(process.env["VITEST_POOL_ID"] ?? 0) % 2;
   return until("a free range of ports", async () => {
-    const base = 12_000 + Math.floor(Math.random() * 180) * 100;
+    const base = 22_000 + (Math.floor(Math.random() * 45) * 2 + lane) * 100;
     const wanted = Array.from({ length: 100 }, (_, i) => base + i);
     const free = await Promise.all(wanted.map(isFree));
     return free.every(Boolean) ? base : null;
