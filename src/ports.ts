@@ -64,11 +64,14 @@ export interface Kv {
   watch(prefix: string, watcher: KvWatcher): Promise<void>;
 }
 
-export type KvWatcher = {
+/** Hears what is watched. `onChange` must not throw: that would end the watch. */
+export type Watcher<T> = {
   readonly signal: AbortSignal;
-  readonly onChange: (entries: readonly KvEntry[]) => void;
+  readonly onChange: (now: T) => void;
   readonly onError: (error: unknown) => void;
 };
+
+export type KvWatcher = Watcher<readonly KvEntry[]>;
 
 /** What one agent announces in discovery. Its TTL check carries the session. */
 export type Service = {
@@ -81,8 +84,25 @@ export type Service = {
   readonly meta: Readonly<Record<string, string>>;
 };
 
-/** A found instance. */
-export type Instance = Service & { readonly status: "passing" | "warning" | "critical" };
+/** A found instance. Its id is unique on its node only. */
+export type Instance = Service & {
+  /** The catalogue's name of the node that it is registered on. */
+  readonly node: string;
+  readonly status: "passing" | "warning" | "critical";
+};
+
+/** Which instances are wanted. */
+export type ServiceSelector = {
+  readonly service: string;
+  readonly tag?: string;
+  /** Another datacenter than the agent's own. */
+  readonly dc?: string;
+  /** Only those whose checks all pass. */
+  readonly passingOnly?: boolean;
+};
+
+/** A service's name, and every tag that some instance of it has, in order. */
+export type ServiceName = { readonly name: string; readonly tags: readonly string[] };
 
 /** The catalogue of services, without a check of their own unless `ttlSeconds` says so. */
 export interface Directory {
@@ -95,6 +115,13 @@ export interface Directory {
     name: string,
     read?: Read & { readonly passing?: boolean },
   ): Promise<readonly Instance[]>;
+  /**
+   * Calls back with the selected instances, by node and id, once at the start and after each change that an Instance
+   * shows. By blocking query; failures back off and go on, and `onError` hears of each. Ends when `signal` aborts.
+   */
+  watch(selector: ServiceSelector, watcher: Watcher<readonly Instance[]>): Promise<void>;
+  /** The same of the names of all services, by name. Health does not matter to it. */
+  watchNames(watcher: Watcher<readonly ServiceName[]>): Promise<void>;
 }
 
 /** Sessions: the liveness tokens that hold locks. */

@@ -3,23 +3,11 @@
 // servers.
 import { ConflictError } from "../errors.ts";
 import type { Directory, Instance, Service } from "../ports.ts";
+import { watchInstances, watchNames } from "./directory-watch.ts";
+import { instancesOf } from "./instance.ts";
 import { answerOf, type Transport } from "./transport.ts";
 
 type Status = Instance["status"];
-
-/** The part of /v1/health/service that we read. */
-type HealthEntry = {
-  readonly Node: { readonly Address: string };
-  readonly Service: {
-    readonly ID: string;
-    readonly Service: string;
-    readonly Address: string;
-    readonly Port: number;
-    readonly Tags: readonly string[] | null;
-    readonly Meta: Readonly<Record<string, string>> | null;
-  };
-  readonly Checks: readonly { readonly Status: string }[];
-};
 
 /** The id of a service's TTL check. */
 export function checkIdOf(serviceId: string): string {
@@ -45,8 +33,10 @@ export function createDirectory(transport: Transport): Directory {
       const found = await transport.call(`instances of ${name}`, (client) =>
         client.health.service(options),
       );
-      return (found as readonly HealthEntry[]).map(instanceOf);
+      return instancesOf(found);
     },
+    watch: (selector, watcher) => watchInstances(transport, selector, watcher),
+    watchNames: (watcher) => watchNames(transport, watcher),
   };
 }
 
@@ -96,23 +86,4 @@ function isUnknownCheck(error: unknown): boolean {
   return (
     answer?.statusCode === 404 || (answer?.text.includes("does not have associated TTL") ?? false)
   );
-}
-
-/** The worst of its checks is the instance's status; its node's address stands in for a missing one of its own. */
-function instanceOf({ Node, Service: found, Checks }: HealthEntry): Instance {
-  const statuses = Checks.map((check) => check.Status);
-  const status = statuses.includes("critical")
-    ? "critical"
-    : statuses.includes("warning")
-      ? "warning"
-      : "passing";
-  return {
-    id: found.ID,
-    name: found.Service,
-    address: found.Address || Node.Address,
-    port: found.Port,
-    tags: found.Tags ?? [],
-    meta: found.Meta ?? {},
-    status,
-  };
 }

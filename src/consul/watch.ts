@@ -1,12 +1,12 @@
-// A watch of all keys below a prefix: one blocking query at a time, on connections of its own.
+// A watch: one blocking query at a time, on connections of its own.
 // It delivers once at the start and then only real changes: a query may return without any (its time is over, or a key
 // next to an empty prefix moved). It never ends by itself, and its abort closes the socket.
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, UnavailableError } from "../errors.ts";
-import type { KvEntry, KvWatcher } from "../ports.ts";
+import type { KvWatcher, Watcher } from "../ports.ts";
 import { entryOf, type ConsulItem } from "./item.ts";
-import type { Transport } from "./transport.ts";
+import type { Client, Transport } from "./transport.ts";
 
 /**
  * How long a restored Consul may go unnoticed where nothing else moves: its indexes are lower than the one that is waited
@@ -20,19 +20,50 @@ const MARGIN_MS = WAIT_MS / 16 + 2_000;
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 
-/** Resolves when the signal aborts. Rejects only with what `onChange` throws. */
-export async function watchPrefix(
+/** What is watched, as a blocking read of T. */
+type Query<T> = {
+  /** Begins the message of its errors: "watch shop/". */
+  readonly what: string;
+  /** `options` go to the package beside its own. */
+  readonly ask: (client: Client, options: QueryOptions) => Promise<unknown>;
+  readonly read: (body: unknown) => T;
+  /** Two answers with the same print are no change. */
+  readonly print: (seen: T) => string;
+};
+
+type QueryOptions = { readonly timeout: number; readonly index?: string };
+
+export function watchPrefix(
   transport: Transport,
   prefix: string,
-  { signal, onChange, onError }: KvWatcher,
+  watcher: KvWatcher,
+): Promise<void> {
+  return watchQuery(
+    transport,
+    {
+      what: `watch ${prefix}`,
+      ask: (client, options) => client.kv.get({ ...options, key: prefix, recurse: true }),
+      read: (body) => ((body ?? []) as readonly ConsulItem[]).map(entryOf),
+      print: (entries) =>
+        JSON.stringify(entries.map(({ key, index, session }) => [key, index, session])),
+    },
+    watcher,
+  );
+}
+
+/** Resolves when the signal aborts. Rejects only with what `onChange` throws. */
+export async function watchQuery<T>(
+  transport: Transport,
+  query: Query<T>,
+  { signal, onChange, onError }: Watcher<T>,
 ): Promise<void> {
   let index = 0;
   let seen: string | null = null;
   let backoffMs = BACKOFF_MIN_MS;
   while (!signal.aborted) {
-    let answer: Answer;
+    let answer: Answer<T>;
     try {
-      answer = await query(transport, prefix, index, signal);
+      answer = await ask(transport, query, index, signal);
     } catch (error) {
       if (aborted(signal)) return;
       onError(error);
@@ -45,21 +76,21 @@ export async function watchPrefix(
     backoffMs = BACKOFF_MIN_MS;
     // An index that goes backwards is another history (a restored store): begin again (Consul's rule for clients).
     index = answer.index < index ? 0 : answer.index;
-    const now = fingerprint(answer.entries);
+    const now = query.print(answer.seen);
     if (now === seen || aborted(signal)) continue;
     seen = now;
-    onChange(answer.entries);
+    onChange(answer.seen);
   }
 }
 
-type Answer = { readonly index: number; readonly entries: readonly KvEntry[] };
+type Answer<T> = { readonly index: number; readonly seen: T };
 
-async function query(
+async function ask<T>(
   transport: Transport,
-  prefix: string,
+  query: Query<T>,
   index: number,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<Answer<T>> {
   const waitMs = Math.round(WAIT_MS + Math.random() * WAIT_JITTER_MS);
   // The package aborts a request when its context emits "cancel", and answers with the response when it says so.
   const context = Object.assign(new EventEmitter(), { includeResponse: true });
@@ -67,26 +98,19 @@ async function query(
   signal.addEventListener("abort", cancel, { once: true });
   try {
     const options = {
-      key: prefix,
-      recurse: true,
       ctx: context,
       ...(index === 0 ? {} : { index: String(index), wait: `${waitMs}ms` }),
       timeout: waitMs + MARGIN_MS,
     };
-    const answer: unknown = await transport.block(`watch ${prefix}`, (client) =>
-      client.kv.get(options),
-    );
-    const [response, items] = answer as [
+    const answer = await transport.block(query.what, (client) => query.ask(client, options));
+    const [response, body] = answer as [
       { readonly headers: Readonly<Record<string, string | undefined>> },
-      readonly ConsulItem[] | undefined,
+      unknown,
     ];
     const next = Number(response.headers["x-consul-index"]);
     if (!(next > 0))
-      throw new UnavailableError(
-        "AP_CONSUL_UNREACHABLE",
-        `watch ${prefix}: an answer without index`,
-      );
-    return { index: next, entries: (items ?? []).map(entryOf) };
+      throw new UnavailableError("AP_CONSUL_UNREACHABLE", `${query.what}: an answer without index`);
+    return { index: next, seen: query.read(body) };
   } finally {
     signal.removeEventListener("abort", cancel);
   }
@@ -95,10 +119,6 @@ async function query(
 /** A property that changes under our feet: without the call the compiler takes the first look for the last. */
 function aborted(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-function fingerprint(entries: readonly KvEntry[]): string {
-  return JSON.stringify(entries.map(({ key, index, session }) => [key, index, session]));
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

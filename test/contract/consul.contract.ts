@@ -5,6 +5,7 @@ import { kvContract } from "./consul-kv.contract.ts";
 import { leaseContract } from "./consul-lease.contract.ts";
 import { restartContract } from "./consul-restart.contract.ts";
 import { sessionsContract } from "./consul-sessions.contract.ts";
+import { watchesContract } from "./consul-watches.contract.ts";
 import type { StartConsul } from "./consul-fixture.ts";
 
 export type { ConsulUnderTest, StartConsul } from "./consul-fixture.ts";
@@ -16,5 +17,6 @@ export function consulContract(name: string, start: StartConsul): void {
     sessionsContract(start);
     restartContract(start);
     leaseContract(start);
+    watchesContract(start);
   });
 }

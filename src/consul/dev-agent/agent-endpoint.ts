@@ -15,7 +15,15 @@ import {
   type Call,
   type Reply,
 } from "./reply.ts";
-import { NODE, NODE_ADDRESS, idOf, write, type CheckStatus, type State } from "./state.ts";
+import {
+  DATACENTER,
+  NODE,
+  NODE_ADDRESS,
+  idOf,
+  write,
+  type CheckStatus,
+  type State,
+} from "./state.ts";
 import { printedCheck, weights } from "./catalog-endpoint.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -23,7 +31,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function agentSelf(): Reply {
   const version = { Revision: "", Server: true, Version: "1.8.7" };
   return json({
-    Config: { Datacenter: "dc1", NodeName: NODE, ...version, Development: true },
+    Config: { Datacenter: DATACENTER, NodeName: NODE, ...version, Development: true },
     Member: { Name: NODE, Addr: NODE_ADDRESS, Port: 8301, Status: 1 },
     Meta: {},
   });

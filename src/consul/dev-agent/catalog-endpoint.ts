@@ -21,6 +21,7 @@ import {
   type Reply,
 } from "./reply.ts";
 import {
+  DATACENTER,
   idOf,
   write,
   type CatalogNode,
@@ -55,7 +56,7 @@ function printedNode(node: CatalogNode): Record<string, unknown> {
     ID: node.id,
     Node: node.name,
     Address: node.address,
-    Datacenter: "dc1",
+    Datacenter: DATACENTER,
     TaggedAddresses: node.taggedAddresses,
     Meta: node.meta,
     CreateIndex: node.createIndex,

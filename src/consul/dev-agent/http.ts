@@ -38,7 +38,7 @@ import {
   sessionNode,
   sessionRenew,
 } from "./session-endpoint.ts";
-import { drain, type State } from "./state.ts";
+import { DATACENTER, drain, type State } from "./state.ts";
 
 /** By longest match; a name that ends in a slash takes what follows it as its argument. */
 const ROUTES: Readonly<Record<string, Endpoint>> = {
@@ -116,6 +116,9 @@ export function createAgentServer(
     if (route === null) return { status: 404 };
     expire(state, now());
     const method = request.method ?? "GET";
+    const wanted = url.searchParams.get("dc") ?? "";
+    if (wanted !== "" && wanted !== DATACENTER && !url.pathname.startsWith("/v1/agent/"))
+      return text(500, "No path to datacenter");
     const call: Call = { method, rest: route.rest, query: url.searchParams, body, now: now() };
     const answer = route.endpoint(state, call);
     settle();

@@ -105,6 +105,8 @@ export type Change = { readonly keys: ReadonlySet<string>; readonly topics: Read
 /** The name of the one node of this agent's own. */
 export const NODE = "dev";
 export const NODE_ADDRESS = "127.0.0.1";
+/** There is no other. */
+export const DATACENTER = "dc1";
 const NODE_ID = "00000000-0000-4000-8000-000000000de5";
 
 /** Graves beyond this are forgotten, oldest first; Consul forgets them after 15 minutes. */
