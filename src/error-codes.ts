@@ -78,6 +78,18 @@ const table = {
     means: "The drill's target cannot be made here.",
     hint: "use --target local: real agents and servers as processes of this machine",
   },
+  AP_ETCD_DENIED: {
+    means: "The user, or what it may do, was refused by etcd.",
+    hint: "give a user with read and write rights on the keys that are used, in ETCDCTL_USER and ETCDCTL_PASSWORD or etcd.user and etcd.passwordFile",
+  },
+  AP_ETCD_FULL: {
+    means: "The database of etcd has reached its quota and takes no writes.",
+    hint: "compact and defragment it, or raise --quota-backend-bytes, then `etcdctl alarm disarm`",
+  },
+  AP_ETCD_UNREACHABLE: {
+    means: "No etcd member answers at the configured endpoints, or they have no leader.",
+    hint: "check etcd.endpoints or ETCDCTL_ENDPOINTS and that a majority of the members runs; autopilot waits and goes on when it comes",
+  },
   AP_EXPLAIN_UNKNOWN: {
     means: "There is no such error code.",
     hint: "`autopilot explain` without a code lists them all",

@@ -1,36 +1,40 @@
 // Each of the lease's calls as one request to Consul, and Consul's answer in the words of core/lease.ts.
 // It knows Consul 1.8's texts, which stand where later versions have status codes.
 import type { LeaseAnswer, LeaseCall } from "../core/lease.ts";
-import type { Service } from "../ports.ts";
+import type { LeaseStore, LeaseTarget } from "../lease/keeper.ts";
 import type { ConsulConfig } from "./config.ts";
 import { request, type HttpAnswer } from "./lease-http.ts";
-
-export type LeaseTarget = {
-  readonly config: ConsulConfig;
-  /** What is announced now. */
-  readonly service: Service;
-  /** The key that is held, or null. */
-  readonly key: { readonly key: string; readonly value: string } | null;
-  /** Index of the address in use. */
-  readonly address: number;
-  /** The check's and the session's TTL. */
-  readonly checkTtlMs: number;
-  readonly sessionTtlMs: number;
-};
+import { freshToken } from "./token.ts";
 
 const REQUEST_TIMEOUT_MS = 1000;
 /** How much of Consul's text is repeated in an error. */
 const TEXT_MAX = 200;
 
-/** Never rejects: a failure is an answer too. */
-export async function perform(call: LeaseCall, target: LeaseTarget): Promise<LeaseAnswer> {
+export function consulLeaseStore(given: ConsulConfig): LeaseStore {
+  let config = given;
+  return {
+    addresses: config.addresses.length,
+    async perform(call, target) {
+      const answer = await perform(config, call, target);
+      if (!answer.ok && answer.because === "denied")
+        config = { ...config, token: freshToken(config) };
+      return answer;
+    },
+  };
+}
+
+async function perform(
+  config: ConsulConfig,
+  call: LeaseCall,
+  target: LeaseTarget,
+): Promise<LeaseAnswer> {
   const at = call.do === "forget" ? call.address : target.address;
-  const address = target.config.addresses[at];
+  const address = config.addresses[at];
   if (address === undefined) return failed("unreachable", "no such address");
   const [path, body] = requestOf(call, target);
   const where = address.socketPath ?? `${address.host}:${address.port}`;
   try {
-    const answer = await request(target.config, address, path, body, REQUEST_TIMEOUT_MS);
+    const answer = await request(config, address, path, body, REQUEST_TIMEOUT_MS);
     return meaningOf(call, answer, where);
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;

@@ -1,5 +1,5 @@
 // The lease keeper's decisions (PROTOCOL.md §3): which request to Consul is next, and what an answer means. Pure: the
-// thread around it (consul/lease-worker.ts) owns the sockets and the clock.
+// thread around it (lease/keeper.ts) owns the sockets and the clock.
 //
 //   register → pass → open → (destroy the old session) → acquire        when something is missing, at once
 //   pass each 1 s · renew and re-acquire each 2 s                       when nothing is

@@ -1,8 +1,10 @@
-// What all parts of the Consul contract share: the server under test, our client on it, raw HTTP for what the ports do
-// not offer, and names that no other test uses.
+// What all parts of the contract of stores share: the server under test, our client on it, Consul's raw HTTP for what the
+// ports do not offer, and names that no other test uses.
 import { afterAll, beforeAll } from "vitest";
-import { connect, consulAt, type Consul } from "../../src/consul/client.ts";
-import type { KvEntry, Service } from "../../src/ports.ts";
+import { connect, consulAt } from "../../src/consul/client.ts";
+import { startLease } from "../../src/consul/lease.ts";
+import type { LeaseOptions } from "../../src/lease/lease.ts";
+import type { Directory, Kv, KvEntry, Lease, Leaser, Service } from "../../src/ports.ts";
 import { until } from "./until.ts";
 
 /** A server that answers when `start` resolves. */
@@ -10,7 +12,22 @@ export interface ConsulUnderTest extends AsyncDisposable {
   readonly url: string;
   /** Ends it as a crash would, and starts it again with its data. Resolves when it answers. */
   restart(): Promise<void>;
+  /** Of a store that is not Consul. */
+  readonly other?: {
+    connect(): Ports;
+    startLease(options: LeaseOptions): Promise<Lease>;
+    /** Code of its errors while nobody answers. */
+    readonly awayCode: string;
+  };
 }
+
+/** What a store offers to everything else. */
+export type Ports = {
+  readonly kv: Kv;
+  readonly directory: Directory;
+  readonly leaser: Leaser;
+  close(): void;
+};
 
 export type StartConsul = () => Promise<ConsulUnderTest>;
 
@@ -22,7 +39,10 @@ export type Raw = { readonly status: number; readonly text: string; readonly hea
 
 export type Fixture = {
   server(): ConsulUnderTest;
-  consul(): Consul;
+  consul(): Ports;
+  startLease(options: LeaseOptions): Promise<Lease>;
+  /** Code of an error while nobody answers. */
+  awayCode(): string;
   /** A name of its own for this test, ending in a slash when it is to be a prefix. */
   fresh(): string;
   raw(method: string, path: string, body?: string): Promise<Raw>;
@@ -35,10 +55,10 @@ let names = 0;
 /** One server for all tests of the suite that calls this. */
 export function useConsul(start: StartConsul): Fixture {
   let server: ConsulUnderTest | undefined;
-  let consul: Consul | undefined;
+  let consul: Ports | undefined;
   beforeAll(async () => {
     server = await start();
-    consul = connect(consulAt(server.url));
+    consul = server.other?.connect() ?? connect(consulAt(server.url));
   }, START_LIMIT_MS);
   afterAll(async () => {
     consul?.close();
@@ -48,6 +68,11 @@ export function useConsul(start: StartConsul): Fixture {
   const fixture: Fixture = {
     server: () => given(server),
     consul: () => given(consul),
+    startLease(options) {
+      const { other, url } = given(server);
+      return other?.startLease(options) ?? startLease({ ...options, config: consulAt(url) });
+    },
+    awayCode: () => given(server).other?.awayCode ?? "AP_CONSUL_UNREACHABLE",
     fresh: () => `contract-${process.pid}-${++names}`,
     async raw(method, path, body) {
       const init = body === undefined ? { method } : { method, body };
@@ -87,7 +112,7 @@ export type Watching = {
 };
 
 /** Starts a watch and waits for its first delivery. */
-export async function watching(consul: Consul, prefix: string): Promise<Watching> {
+export async function watching(consul: Ports, prefix: string): Promise<Watching> {
   const seen: (readonly KvEntry[])[] = [];
   const errors: unknown[] = [];
   const abort = new AbortController();

@@ -1,40 +1,22 @@
 // The Lease port end to end, with its real thread: a session bound to the check, a key held and proven, and every way
 // to lose either.
-import { describe, expect, onTestFinished, test } from "vitest";
-import { consulAt, type ConsulConfig } from "../../src/consul/client.ts";
-import { startLease } from "../../src/consul/lease.ts";
-import { monotonicMs } from "../../src/consul/lease-cell.ts";
-import type { Lease } from "../../src/ports.ts";
+import { describe, expect, test } from "vitest";
+import { monotonicMs } from "../../src/lease/cell.ts";
 import { serviceOf, TEST_LIMIT_MS, useConsul, type StartConsul } from "./consul-fixture.ts";
-import { startDetour } from "./detour.ts";
+import { good, held, keepTicking } from "./leasing.ts";
 import { until } from "./until.ts";
 
 export function leaseContract(start: StartConsul): void {
   describe("the lease", { timeout: TEST_LIMIT_MS }, () => {
-    const { consul, fresh, session, server } = useConsul(start);
+    const { consul, fresh, session, server, startLease } = useConsul(start);
 
     /** A lease whose main loop ticks until the test ends or calls `pause`. */
-    async function leased(config: ConsulConfig = consulAt(server().url)) {
+    async function leased() {
       const service = serviceOf(fresh());
       const changes = { count: 0 };
-      const lease = await startLease({ config, service, onChange: () => void changes.count++ });
-      const ticking = setInterval(() => lease.tick(), 100);
-      onTestFinished(async () => {
-        clearInterval(ticking);
-        await lease[Symbol.asyncDispose]();
-      });
-      return { lease, service, changes, pause: () => clearInterval(ticking) };
+      const lease = await startLease({ service, onChange: () => void changes.count++ });
+      return { lease, service, changes, pause: keepTicking(lease) };
     }
-
-    const good = (lease: Lease, other = "") =>
-      until("the lease has a session", () => {
-        const view = lease.view();
-        if (view.session === null || view.session === other) return null;
-        return view.goodUntil > monotonicMs() ? view.session : null;
-      });
-
-    const held = (lease: Lease) =>
-      until("the key is held", () => (lease.view().heldUntil ?? 0) > monotonicMs());
 
     const holder = async (key: string) => (await consul().kv.get(key))?.session ?? null;
 
@@ -178,44 +160,6 @@ export function leaseContract(start: StartConsul): void {
         return (await consul().directory.instances(service.name)).length === 0;
       });
     });
-
-    test("starts without Consul, says why, and moves on to the address that answers", async () => {
-      // Port 1 refuses at once, as a stopped agent does.
-      const config = consulAt(`127.0.0.1:1,${server().url}`);
-      const { lease } = await leased(config);
-      expect(lease.view().session).toBeNull();
-      await good(lease);
-      expect(lease.view().error).toBeNull();
-      const { lease: alone } = await leased(consulAt("127.0.0.1:1"));
-      await until("it says why", () => alone.view().error?.includes("ECONNREFUSED"));
-      expect(alone.view()).toMatchObject({ session: null, heldUntil: null });
-    });
-
-    test.each(["refuses", "hangs"] as const)(
-      "moves to the next address when the present one %s, and keeps its service; the key is asked for again",
-      async (how) => {
-        await using first = await startDetour(server().url);
-        const { lease, service } = await leased(consulAt(`${first.url},${server().url}`));
-        const id = await good(lease);
-        const key = fresh();
-        await lease.hold({ key, value: "mine" });
-        await held(lease);
-        await until("Consul's name of the node is known", () => {
-          return lease.view().goodUntil > monotonicMs() + 4000;
-        });
-        await first.break(how);
-        const next = await good(lease, id);
-        await until("the old session is gone", async () => !(await consul().leaser.renew(id)));
-        await lease.hold({ key, value: "mine" });
-        await held(lease);
-        expect(await holder(key)).toBe(next);
-        // Both addresses lead to one agent: what was registered there is not stale.
-        const moved = lease.view().goodUntil;
-        await until("two more renewals", () => lease.view().goodUntil > moved + 3000);
-        expect(lease.view().session).toBe(next);
-        expect(await consul().directory.instances(service.name, { passing: true })).toHaveLength(1);
-      },
-    );
 
     test("a restarted agent costs the key only with the session", async () => {
       const { lease } = await leased();

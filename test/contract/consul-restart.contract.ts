@@ -5,7 +5,7 @@ import { until } from "./until.ts";
 
 export function restartContract(start: StartConsul): void {
   describe("a restart with the data kept", { timeout: TEST_LIMIT_MS }, () => {
-    const { consul, fresh, session, server } = useConsul(start);
+    const { awayCode, consul, fresh, session, server } = useConsul(start);
 
     test("keeps the keys and their indexes, ends the sessions and frees their locks", async () => {
       const { kv, leaser } = consul();
@@ -23,7 +23,9 @@ export function restartContract(start: StartConsul): void {
       });
       expect(await leaser.renew(id)).toBe(false);
       expect(free.value).toBe("me");
-      expect(free.index).toBeGreaterThan(before[0]?.index ?? 0);
+      // In etcd the lock is a key of its own, and its end does not write the other one.
+      const moved = server().other === undefined ? 1 : 0;
+      expect(free.index).toBeGreaterThanOrEqual((before[0]?.index ?? 0) + moved);
       expect(await kv.list(below)).toEqual([free, before[1]]);
       const done = await kv.commit([{ do: "set", key: `${below}next`, value: "" }]);
       const index = done.ok ? (done.entries[0]?.index ?? 0) : 0;
@@ -42,8 +44,7 @@ export function restartContract(start: StartConsul): void {
       await until("the watch saw it", () => watch.seen.at(-1)?.[0]?.value === "after");
       await watch.stop();
       expect(watch.errors.length).toBeGreaterThan(0);
-      for (const error of watch.errors)
-        expect(error).toMatchObject({ code: "AP_CONSUL_UNREACHABLE" });
+      for (const error of watch.errors) expect(error).toMatchObject({ code: awayCode() });
     });
   });
 }

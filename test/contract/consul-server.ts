@@ -3,12 +3,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { consulSpec } from "../../src/local/toolchain/consul.ts";
 import { findTool } from "../../src/local/toolchain.ts";
 import type { ConsulUnderTest } from "./consul-fixture.ts";
+import { freePorts } from "./free-ports.ts";
 import { until } from "./until.ts";
 
 /** The start of Consul's argv, or why it cannot be had. */
@@ -21,15 +21,6 @@ export async function findConsul(): Promise<
   } catch (error) {
     return { why: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/** Ports that nobody listens on. Found all at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(servers.map((it) => once(it.listen(0, "127.0.0.1"), "listening")));
-  const ports = servers.map((it) => (it.address() as AddressInfo).port);
-  await Promise.all(servers.map((it) => once(it.close(), "close")));
-  return ports;
 }
 
 /** `more`: further settings of its configuration file. Resolves when it has a leader. */

@@ -1,5 +1,5 @@
 // The Leaser and Directory ports: sessions that fall with their check, locks that come free with them, and what others
-// find in the catalogue. With it the parts of Consul's dialect that sessions need and the ports do not show.
+// find in the catalogue.
 import { describe, expect, test } from "vitest";
 import {
   serviceOf,
@@ -12,7 +12,7 @@ import { until } from "./until.ts";
 
 export function sessionsContract(start: StartConsul): void {
   describe("sessions and services", { timeout: TEST_LIMIT_MS }, () => {
-    const { consul, fresh, session, raw } = useConsul(start);
+    const { consul, fresh, session } = useConsul(start);
 
     async function lock(key: string, id: string): Promise<boolean> {
       const op = { do: "lock", key, value: id, session: id } as const;
@@ -85,46 +85,6 @@ export function sessionsContract(start: StartConsul): void {
       });
     });
 
-    test("the session's own TTL is between 10 s and a day", async () => {
-      for (const TTL of ["9s", "86401s"]) {
-        const answer = await raw("PUT", "session/create", JSON.stringify({ TTL }));
-        expect(answer).toMatchObject({
-          status: 500,
-          text: expect.stringContaining("must be between [10s=24h0m0s]"),
-        });
-      }
-    });
-
-    test("a lock-delay keeps a lost lock from everybody, and a release does not start it", async () => {
-      const key = fresh();
-      const make = async (): Promise<string> => {
-        const body = JSON.stringify({ LockDelay: "2s", NodeChecks: [] });
-        return (JSON.parse((await raw("PUT", "session/create", body)).text) as { ID: string }).ID;
-      };
-      const [first, second, third] = [await make(), await make(), await make()];
-      expect(await lock(key, first)).toBe(true);
-      const op = { do: "unlock", key, value: "", session: first } as const;
-      expect(await consul().kv.commit([op])).toMatchObject({ ok: true });
-      expect(await lock(key, second)).toBe(true);
-      await consul().leaser.destroy(second);
-      const lockOp = { do: "lock", key, value: "", session: third } as const;
-      expect(await consul().kv.commit([lockOp])).toMatchObject({
-        ok: false,
-        why: expect.stringContaining("lock delay"),
-      });
-      expect((await raw("PUT", `kv/${key}?acquire=${third}`, "")).text.trim()).toBe("false");
-      await until("the delay is over", () => lock(key, third));
-    });
-
-    test("a session that deletes takes its keys with it", async () => {
-      const key = fresh();
-      const body = JSON.stringify({ Behavior: "delete", LockDelay: "0s", NodeChecks: [] });
-      const { ID } = JSON.parse((await raw("PUT", "session/create", body)).text) as { ID: string };
-      expect(await lock(key, ID)).toBe(true);
-      await consul().leaser.destroy(ID);
-      expect(await consul().kv.get(key)).toBeNull();
-    });
-
     test("a service is found with its address, port, tags and meta, critical until its check passes", async () => {
       const { directory } = consul();
       const service = { ...serviceOf(fresh()), tags: ["primary"], meta: { epoch: "7" } };
@@ -178,19 +138,6 @@ export function sessionsContract(start: StartConsul): void {
     test("reporting for a service that the agent does not know is a conflict", async () => {
       const failure = consul().directory.report(fresh(), "passing", "");
       await expect(failure).rejects.toMatchObject({ name: "ConflictError" });
-    });
-
-    test("a node's stale service can be taken out of the catalog", async () => {
-      const name = fresh();
-      const node = `${name}-node`;
-      const check = { Name: "c", CheckID: `service:${name}`, ServiceID: name, Status: "passing" };
-      const service = { ID: name, Service: name, Port: 1 };
-      const body = { Node: node, Address: "10.0.0.9", Service: service, Check: check };
-      await raw("PUT", "catalog/register", JSON.stringify(body));
-      const found = await consul().directory.instances(name, { consistent: true });
-      expect(found).toMatchObject([{ id: name, address: "10.0.0.9", status: "passing" }]);
-      await raw("PUT", "catalog/deregister", JSON.stringify({ Node: node, ServiceID: name }));
-      expect(await consul().directory.instances(name, { consistent: true })).toEqual([]);
     });
   });
 }

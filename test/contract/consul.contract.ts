@@ -1,6 +1,8 @@
-// The Consul contract: one suite for the embedded development agent and for the real thing. Where they differ, the
-// development agent is wrong.
+// The contract of stores: one suite for the embedded development agent, for the real Consul and for etcd. Where the
+// development agent and Consul differ, the agent is wrong.
 import { describe } from "vitest";
+import { addressesContract } from "./consul-addresses.contract.ts";
+import { dialectContract } from "./consul-dialect.contract.ts";
 import { kvContract } from "./consul-kv.contract.ts";
 import { leaseContract } from "./consul-lease.contract.ts";
 import { restartContract } from "./consul-restart.contract.ts";
@@ -13,10 +15,17 @@ export type { ConsulUnderTest, StartConsul } from "./consul-fixture.ts";
 /** Each part starts a server of its own. */
 export function consulContract(name: string, start: StartConsul): void {
   describe(`Consul contract on ${name}`, () => {
-    kvContract(start);
-    sessionsContract(start);
-    restartContract(start);
-    leaseContract(start);
-    watchesContract(start);
+    storeContract(start);
+    addressesContract(start);
+    dialectContract(start);
   });
+}
+
+/** What every store promises. */
+export function storeContract(start: StartConsul): void {
+  kvContract(start);
+  sessionsContract(start);
+  restartContract(start);
+  leaseContract(start);
+  watchesContract(start);
 }

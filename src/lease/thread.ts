@@ -3,19 +3,26 @@
 import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { LeaseWorkerData } from "./lease-worker.ts";
+import type { LeaseThreadData } from "./keeper.ts";
 
-/** The thread's young generation decides its memory; its state is a few kilobytes. */
-const LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
+/** The thread's young generation decides its memory. */
+const LIMITS = { maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 
-/** The token goes by workerData: it never is in argv or the environment. */
-export function startLeaseThread(data: LeaseWorkerData): Worker {
-  const isSource = import.meta.url.endsWith(".ts");
-  const url = new URL(`./lease-worker${isSource ? ".ts" : ".js"}`, import.meta.url);
-  return new Worker(bootstrap(url), {
+/** The module that the thread runs, and what it needs to know beside what every keeper does. */
+export type LeaseProgram = {
+  readonly url: URL;
+  /** Plain data, with its secrets. */
+  readonly config: unknown;
+  /** Of its old generation, MiB; its state is a few kilobytes, its client may need more. */
+  readonly heapMiB: number;
+};
+
+/** Secrets go by workerData: they never are in argv or the environment. */
+export function startLeaseThread(program: LeaseProgram, data: LeaseThreadData): Worker {
+  return new Worker(bootstrap(program.url), {
     eval: true,
-    workerData: data,
-    resourceLimits: LIMITS,
+    workerData: { ...data, config: program.config },
+    resourceLimits: { ...LIMITS, maxOldGenerationSizeMb: program.heapMiB },
     name: "lease",
     // Nothing of the process's own flags, such as an inspector or a loader, is for this thread.
     execArgv: [],
