@@ -7,7 +7,11 @@ import { realClock as clock } from "../runtime/clock.ts";
 const STAY_AT_MOST_MS = 45_000;
 const LOOK_EVERY_MS = 200;
 
-export async function runDevAgent(options: { port: number; file: string }): Promise<number> {
+export async function runDevAgent(options: {
+  port: number;
+  file: string;
+  dnsPort?: number;
+}): Promise<number> {
   const stop = new AbortController();
   // Also several times: a parent with threads that dies tells its children once per thread that takes them over.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.abort());
@@ -25,9 +29,9 @@ export async function runDevAgent(options: { port: number; file: string }): Prom
 async function lastOneGone(url: string): Promise<void> {
   const deadline = clock.now() + STAY_AT_MOST_MS;
   while (clock.now() < deadline) {
-    const response = await fetch(`${url}/v1/agent/services`);
-    const services = (await response.json()) as object;
-    if (Object.keys(services).length === 0) return;
+    // Nodes have sessions; services that somebody registered with curl have none, and nobody stops those.
+    const response = await fetch(`${url}/v1/session/list`);
+    if (((await response.json()) as readonly unknown[]).length === 0) return;
     await clock.sleep(LOOK_EVERY_MS);
   }
 }

@@ -45,7 +45,10 @@ function grammar(done: (code: number) => void): Command {
   const program = new Command("autopilot")
     .description("Applications on autopilot: MySQL replication that fails over by itself.")
     .option("--dir <dir>", "directory of a local cluster (default: .autopilot)")
-    .option("--consul <url>", "Consul to find the cluster in (default: CONSUL_HTTP_ADDR)")
+    .option(
+      "--consul <url>",
+      "Consul to find the cluster in (default: CONSUL_HTTP_ADDR), or etcd://HOST:PORT,…",
+    )
     .option("--cluster <name>", "name of the cluster in Consul")
     .option("--json", "JSON for programs instead of text for people")
     .version(VERSION)
@@ -72,6 +75,11 @@ function addLocalVerbs(program: Command, done: (code: number) => void): void {
       "first port: node i has base+10*i and the next (default: 3307)",
       integer,
     )
+    .option(
+      "--dns-port <port>",
+      "the embedded Consul's DNS (default: base+8, or any free one)",
+      integer,
+    )
     .option("--recipe <name>", "what to run (default: mysql)")
     .action(async (_, command: Command) => {
       const { runUp } = await import("./up.ts");
@@ -88,7 +96,8 @@ function addLocalVerbs(program: Command, done: (code: number) => void): void {
     .command("dev-agent", { hidden: true })
     .requiredOption("--port <port>", "port on loopback", integer)
     .requiredOption("--file <file>", "where the keys are kept")
-    .action(async (options: { port: number; file: string }) => {
+    .option("--dns-port <port>", "answer DNS there", integer)
+    .action(async (options: { port: number; file: string; dnsPort?: number }) => {
       const { runDevAgent } = await import("./dev-agent.ts");
       done(await runDevAgent(options));
     });

@@ -117,7 +117,8 @@ const FULL = /database space exceeded/;
 function failureOf(error: unknown, what: string): Error {
   if (error instanceof Error && "exitCode" in error) return error;
   const said = messageOf(error)
-    .replace(/^\w+Error: /, "")
+    .replace(/^(\w+Error: )?(\d+ [A-Z_]+: )?/, "")
+    .replace(/ ?Resolution note: *$/, "")
     .slice(0, TEXT_MAX);
   const why = `${what}: ${said}`;
   if (DENIED.test(said)) return new ConfigError("AP_ETCD_DENIED", why);

@@ -10,7 +10,12 @@ const schema = z.object({
   name: z.string(),
   recipe: z.string(),
   basePort: z.int(),
-  consul: z.object({ embedded: z.boolean(), url: z.string() }),
+  consul: z.object({
+    embedded: z.boolean(),
+    url: z.string(),
+    /** Where the embedded one answers DNS. */
+    dnsPort: z.int().optional(),
+  }),
   nodes: z.array(
     z.object({
       name: z.string(),

@@ -8,7 +8,9 @@ export type UpOptions = {
   readonly dir: string;
   readonly nodes?: number;
   readonly basePort?: number;
-  /** "embedded", or the URL of a Consul. */
+  /** Of the embedded Consul. */
+  readonly dnsPort?: number;
+  /** "embedded", or the URL of a Consul or an etcd. */
   readonly consul?: string;
   readonly cluster?: string;
   readonly recipe?: string;
@@ -59,8 +61,14 @@ async function newCluster(options: UpOptions, nodes: number, recipe: string): Pr
       "--base-port: expected 1024 to 65535, with room for all nodes",
     );
   const embedded = options.consul === undefined || options.consul === "embedded";
+  if (!embedded && options.dnsPort !== undefined)
+    throw new UsageError("AP_USAGE", "--dns-port: only the embedded Consul answers DNS here");
   const consul = embedded
-    ? { embedded, url: `http://127.0.0.1:${await consulPort(basePort)}` }
+    ? {
+        embedded,
+        url: `http://127.0.0.1:${await portAt(basePort + 9)}`,
+        dnsPort: options.dnsPort ?? (await portAt(basePort + 8)),
+      }
     : { embedded, url: options.consul };
   const name = options.cluster ?? recipe;
   let cluster: Cluster = { name, recipe, basePort, consul, nodes: [], upPid: null };
@@ -68,9 +76,8 @@ async function newCluster(options: UpOptions, nodes: number, recipe: string): Pr
   return cluster;
 }
 
-/** The last of the first node's ten ports, so that one range holds all; kept in cluster.json from then on. */
-async function consulPort(basePort: number): Promise<number> {
-  const wanted = basePort + 9;
+/** Among the first node's ten ports, so that one range holds all; kept in cluster.json from then on. */
+async function portAt(wanted: number): Promise<number> {
   return (await isFree(wanted)) ? wanted : anyFreePort();
 }
 
@@ -79,6 +86,7 @@ function refuseContradictions(existing: Cluster, options: UpOptions): void {
   const pairs = [
     ["--base-port", options.basePort, existing.basePort],
     ["--consul", options.consul, consul],
+    ["--dns-port", options.dnsPort, existing.consul.dnsPort],
     ["--cluster", options.cluster, existing.name],
     ["--recipe", options.recipe, existing.recipe],
   ] as const;

@@ -6,13 +6,13 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { DEFAULT_RECIPE, loadRecipe, type AnyRecipe } from "../config/load-recipe.ts";
-import { connect, type Consul } from "../consul/client.ts";
 import { ConfigError, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ClusterView, LocalNode } from "../recipe.ts";
+import { connectStore, type Store } from "../store.ts";
 import { makeAgents, type AgentExit, type Agents } from "./agents.ts";
 import { localNodes, readCluster, writeCluster, type Cluster } from "./cluster-file.ts";
-import { consulOf, startConsul } from "./consul-choice.ts";
+import { startConsul, storeOf } from "./consul-choice.ts";
 import { lockDirectory } from "./lock.ts";
 import { growth } from "./growth.ts";
 import { writeNodeConfig } from "./node-config.ts";
@@ -47,10 +47,10 @@ export async function up(options: UpOptions, parts: UpParts): Promise<number> {
   const planned = await planCluster(existing, { ...options, dir }, recipe.name);
   const cluster = { ...planned, upPid: process.pid };
   const nodes = localNodes(dir, cluster);
-  const own = cluster.consul.embedded ? [Number(new URL(cluster.consul.url).port)] : [];
+  const own = ownPorts(cluster);
   await claimPorts(nodes, own);
   writeCluster(dir, cluster);
-  const consul = connect(consulOf(cluster, parts.env));
+  const consul = await connectStore(storeOf(cluster, parts.env));
   try {
     return await run({ ...parts, dir, cluster, nodes, recipe, consul });
   } catch (error) {
@@ -63,12 +63,18 @@ export async function up(options: UpOptions, parts: UpParts): Promise<number> {
   }
 }
 
+/** The embedded Consul's. */
+function ownPorts({ consul: { embedded, url, dnsPort } }: Cluster): readonly number[] {
+  if (!embedded) return [];
+  return [Number(new URL(url).port), ...(dnsPort === undefined ? [] : [dnsPort])];
+}
+
 export type Running = UpParts & {
   readonly dir: string;
   readonly cluster: Cluster;
   readonly nodes: readonly LocalNode[];
   readonly recipe: AnyRecipe;
-  readonly consul: Consul;
+  readonly consul: Store;
 };
 
 async function run(parts: Running): Promise<number> {

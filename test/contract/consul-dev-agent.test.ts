@@ -5,15 +5,17 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connect, consulAt } from "../../src/consul/client.ts";
 import { startDevAgent, type DevAgent } from "../../src/consul/dev-agent/start.ts";
-import { consulContract, type ConsulUnderTest } from "./consul.contract.ts";
+import { consulContract } from "./consul.contract.ts";
+import { dnsContract, type DnsUnderTest } from "./dns.contract.ts";
 
-async function startUnderTest(): Promise<ConsulUnderTest> {
+async function startUnderTest(): Promise<DnsUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), "autopilot-dev-agent-"));
   const file = join(dir, "kv.log");
-  let agent: DevAgent = await startDevAgent({ port: 0, file });
-  const { url, port } = agent;
+  let agent: DevAgent = await startDevAgent({ port: 0, file, dnsPort: 0 });
+  const { url, port, dnsPort } = agent;
   return {
     url,
+    dnsPort: dnsPort ?? 0,
     async restart() {
       await agent[Symbol.asyncDispose]();
       agent = await startDevAgent({ port, file });
@@ -26,6 +28,7 @@ async function startUnderTest(): Promise<ConsulUnderTest> {
 }
 
 consulContract("the development agent", startUnderTest);
+dnsContract("the development agent", startUnderTest);
 
 describe("the development agent", () => {
   async function place(): Promise<string> {

@@ -5,6 +5,7 @@ import { startLease } from "../../src/consul/lease.ts";
 import { START_LIMIT_MS, serviceOf } from "./consul-fixture.ts";
 import { findConsul, startConsulServer } from "./consul-server.ts";
 import { consulContract } from "./consul.contract.ts";
+import { dnsContract } from "./dns.contract.ts";
 import { until } from "./until.ts";
 
 const found = await findConsul();
@@ -19,6 +20,7 @@ if ("why" in found) {
 } else {
   const { argv } = found;
   consulContract("a real server", () => startConsulServer(argv));
+  dnsContract("a real server", () => startConsulServer(argv));
   accessControl(argv);
 }
 

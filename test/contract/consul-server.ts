@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { consulSpec } from "../../src/local/toolchain/consul.ts";
 import { findTool } from "../../src/local/toolchain.ts";
-import type { ConsulUnderTest } from "./consul-fixture.ts";
+import type { DnsUnderTest } from "./dns.contract.ts";
 import { freePorts } from "./free-ports.ts";
 import { until } from "./until.ts";
 
@@ -27,12 +27,12 @@ export async function findConsul(): Promise<
 export async function startConsulServer(
   argv: readonly string[],
   more: object = {},
-): Promise<ConsulUnderTest> {
+): Promise<DnsUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), "autopilot-consul-"));
-  const [http = 0, server = 0, serf = 0] = await freePorts(3);
+  const [http = 0, server = 0, serf = 0, dns = 0] = await freePorts(4);
   const url = `http://127.0.0.1:${http}`;
   const config = {
-    ports: { http, dns: -1, server, serf_lan: serf, serf_wan: -1, grpc: -1 },
+    ports: { http, dns, server, serf_lan: serf, serf_wan: -1, grpc: -1 },
     disable_update_check: true,
     log_level: "warn",
     // Elections as fast as in production on good hardware, not as on the smallest machine.
@@ -68,6 +68,7 @@ export async function startConsulServer(
   await run();
   return {
     url,
+    dnsPort: dns,
     async restart() {
       await end();
       await run();

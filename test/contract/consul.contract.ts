@@ -2,6 +2,7 @@
 // development agent and Consul differ, the agent is wrong.
 import { describe } from "vitest";
 import { addressesContract } from "./consul-addresses.contract.ts";
+import { checksContract } from "./checks.contract.ts";
 import { dialectContract } from "./consul-dialect.contract.ts";
 import { kvContract } from "./consul-kv.contract.ts";
 import { leaseContract } from "./consul-lease.contract.ts";
@@ -17,6 +18,7 @@ export function consulContract(name: string, start: StartConsul): void {
   describe(`Consul contract on ${name}`, () => {
     storeContract(start);
     addressesContract(start);
+    checksContract(start);
     dialectContract(start);
   });
 }

@@ -1,10 +1,8 @@
-// /v1/agent/… and /v1/status/leader: this agent's own services and their TTL checks. Other kinds of checks are
-// refused: the development agent runs nothing by itself. What is registered here is in the catalog at once, where a
-// real agent needs some milliseconds.
+// /v1/agent/… and /v1/status/leader: this agent's own services and their checks. What is registered here is in the
+// catalog at once, where a real agent needs some milliseconds.
 import { putCheck, putService, removeCheck, removeService, reportCheck } from "./catalog.ts";
 import {
   DONE,
-  durationMs,
   json,
   notAllowed,
   objectAt,
@@ -22,9 +20,11 @@ import {
   idOf,
   write,
   type CheckStatus,
+  type Probe,
   type State,
 } from "./state.ts";
 import { printedCheck, weights } from "./catalog-endpoint.ts";
+import { isStatus, wishedCheck, type WishedCheck } from "./wished-check.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -66,34 +66,6 @@ export function agentChecks(state: State): Reply {
       local.map((check) => [check.id, printedCheck({ ...check, createIndex: 0, modifyIndex: 0 })]),
     ),
   );
-}
-
-type WishedCheck = {
-  readonly id: string;
-  readonly name: string;
-  readonly notes: string;
-  readonly status: CheckStatus;
-  readonly ttlMs: number;
-};
-
-/** A TTL check of a request's body; a string is Consul's text of what is wrong. */
-function wishedCheck(given: Fields, id: string, name: string): WishedCheck | string {
-  const other = ["HTTP", "TCP", "Args", "GRPC", "Script", "AliasService", "AliasNode"];
-  if (other.some((kind) => given[kind] !== undefined))
-    return "Invalid check: the development agent knows only TTL checks";
-  const ttl = stringAt(given, "TTL");
-  if (ttl === "") return "Invalid check: TTL must be > 0 for TTL checks";
-  const ttlMs = durationMs(ttl);
-  if (ttlMs === null) return `Request decode failed: time: invalid duration "${ttl}"`;
-  const status = stringAt(given, "Status") || "critical";
-  if (!isStatus(status)) return `Status for checks must 'passing', 'warning', 'critical'`;
-  const own = stringAt(given, "CheckID") || stringAt(given, "ID");
-  const called = stringAt(given, "Name");
-  return { id: own || id, name: called || name, notes: stringAt(given, "Notes"), status, ttlMs };
-}
-
-function isStatus(status: string): status is CheckStatus {
-  return status === "passing" || status === "warning" || status === "critical";
 }
 
 export function serviceRegister(state: State, call: Call): Reply {
@@ -154,11 +126,17 @@ function register(
       serviceName: service?.name ?? "",
       serviceTags: service?.tags ?? [],
       ttlMs: check.ttlMs,
+      // The same probe goes on: a service that registers itself each second would never be asked otherwise.
+      probe: sameProbe(kept?.probe, check.probe),
       local: true,
-      deadline: now + check.ttlMs,
+      deadline: check.ttlMs === null ? null : now + check.ttlMs,
     },
     now,
   );
+}
+
+function sameProbe(before: Probe | null | undefined, wished: Probe | null): Probe | null {
+  return before && JSON.stringify(before) === JSON.stringify(wished) ? before : wished;
 }
 
 export function serviceDeregister(state: State, call: Call): Reply {

@@ -44,7 +44,7 @@ export function printedCheck(check: Check): unknown {
     ServiceID: check.serviceId,
     ServiceName: check.serviceName,
     ServiceTags: check.serviceTags,
-    Type: check.ttlMs === null ? "" : "ttl",
+    Type: check.probe?.kind ?? (check.ttlMs === null ? "" : "ttl"),
     Definition: {},
     CreateIndex: check.createIndex,
     ModifyIndex: check.modifyIndex,

@@ -15,7 +15,7 @@ import {
   statusLeader,
 } from "./agent-endpoint.ts";
 import { createBlocking } from "./blocking.ts";
-import { expire, nextDeadline } from "./catalog.ts";
+import { expire, nextDeadline, putCheck } from "./catalog.ts";
 import {
   catalogDeregister,
   catalogNodes,
@@ -29,6 +29,7 @@ import {
 } from "./catalog-endpoint.ts";
 import type { Journal } from "./journal.ts";
 import { kvEndpoint, txnEndpoint, VALUE_MAX_BYTES } from "./kv-endpoint.ts";
+import { createProber, type Outcome } from "./probe.ts";
 import { text, type Call, type Endpoint, type Reply } from "./reply.ts";
 import {
   sessionCreate,
@@ -38,7 +39,7 @@ import {
   sessionNode,
   sessionRenew,
 } from "./session-endpoint.ts";
-import { DATACENTER, drain, type State } from "./state.ts";
+import { DATACENTER, drain, idOf, write, type Check, type State } from "./state.ts";
 
 /** By longest match; a name that ends in a slash takes what follows it as its argument. */
 const ROUTES: Readonly<Record<string, Endpoint>> = {
@@ -82,8 +83,12 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 export function createAgentServer(
   state: State,
   journal: Journal,
-): { readonly server: Server; readonly stop: () => void } {
+): { readonly server: Server; readonly advance: () => void; readonly stop: () => void } {
   const blocking = createBlocking();
+  const prober = createProber((check, outcome) => {
+    noteOutcome(state, check, outcome);
+    settle();
+  });
   const clock = { timer: undefined as NodeJS.Timeout | undefined };
 
   /** Journals what changed, wakes who waits for it, and sets the timer of the next TTL. */
@@ -94,6 +99,7 @@ export function createAgentServer(
       if (change.keys.size > 0)
         journal.append([...change.keys].map((key) => [key, state.kv.get(key) ?? null]));
       blocking.wake(change);
+      prober.run(state.checks.values());
     }
     if (journal.isGrown()) journal.rewrite(state.kv.values(), state.index);
     clearTimeout(clock.timer);
@@ -103,6 +109,7 @@ export function createAgentServer(
     clock.timer = setTimeout(advance, delay);
   }
 
+  /** What is overdue turns critical. */
   function advance(): void {
     expire(state, now());
     settle();
@@ -127,22 +134,38 @@ export function createAgentServer(
   }
 
   const server = createServer((request, response) => {
-    serve(request, response)
-      .then(async (reply) => {
-        // Not before all that the answer may have seen is on disk; a failed journal answers nothing any more.
-        await journal.settled();
-        respond(response, urlOf(request), reply);
-      })
-      .catch((error: unknown) => {
-        // A broken request or disk must not end the agent: the client sees what happened.
-        if (!response.headersSent) respond(response, urlOf(request), text(500, messageOf(error)));
-      });
+    void answerWith(response, request, journal, serve(request, response));
   });
   const stop = (): void => {
     clearTimeout(clock.timer);
+    prober.stop();
     blocking.clear();
   };
-  return { server, stop };
+  return { server, advance, stop };
+}
+
+/** Not before all that the answer may have seen is on disk; a failed journal answers nothing any more. Never rejects. */
+async function answerWith(
+  response: ServerResponse,
+  request: IncomingMessage,
+  journal: Journal,
+  coming: Promise<Reply>,
+): Promise<void> {
+  try {
+    const reply = await coming;
+    await journal.settled();
+    respond(response, urlOf(request), reply);
+  } catch (error) {
+    // A broken request or disk must not end the agent: the client sees what happened.
+    if (!response.headersSent) respond(response, urlOf(request), text(500, messageOf(error)));
+  }
+}
+
+/** A check that is gone by now is left alone. */
+function noteOutcome(state: State, { node, id }: Check, { status, output }: Outcome): void {
+  const check = state.checks.get(idOf(node, id));
+  if (check === undefined) return;
+  write(state, (at) => putCheck(state, at, { ...check, status, output }, now()));
 }
 
 /** Never throws: a target such as "//" is a path to nowhere, not a host. */

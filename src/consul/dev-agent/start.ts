@@ -16,6 +16,8 @@ export type DevAgentOptions = {
   readonly file: string;
   /** A loopback address. Default 127.0.0.1. */
   readonly host?: string;
+  /** Answers DNS there, too; 0: any free port. */
+  readonly dnsPort?: number;
   /** Hears what a human should know, one line each. */
   readonly log?: (line: string) => void;
 };
@@ -24,6 +26,8 @@ export interface DevAgent extends AsyncDisposable {
   /** http://127.0.0.1:8500 */
   readonly url: string;
   readonly port: number;
+  /** Null: it answers no DNS. */
+  readonly dnsPort: number | null;
 }
 
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
@@ -33,13 +37,13 @@ const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
  * Errors: ConfigError AP_CONFIG_INVALID (an address that is not loopback), AP_PORT_IN_USE, AP_CONFIG_UNREADABLE (file).
  */
 export async function startDevAgent(options: DevAgentOptions): Promise<DevAgent> {
-  const { port, file, host = "127.0.0.1", log = () => undefined } = options;
+  const { port, file, host = "127.0.0.1", dnsPort, log = () => undefined } = options;
   if (!LOOPBACK.test(host)) {
     const why = `the development agent listens on loopback only, not on ${host}`;
     throw new ConfigError("AP_CONFIG_INVALID", why, { hint: "run a real Consul for other hosts" });
   }
   const { state, journal } = await openState(file, log);
-  const { server, stop } = createAgentServer(state, journal);
+  const { server, advance, stop } = createAgentServer(state, journal);
   // A blocking query is silent for minutes, and keep-alive clients come back when they like.
   server.requestTimeout = 0;
   server.keepAliveTimeout = 0;
@@ -56,18 +60,44 @@ export async function startDevAgent(options: DevAgentOptions): Promise<DevAgent>
   const address = server.address();
   const bound = typeof address === "object" && address !== null ? address.port : port;
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+  const end = async (): Promise<void> => {
+    stop();
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+    await journal.close();
+  };
+  const dns =
+    dnsPort === undefined ? null : await openDns({ state, host, port: dnsPort, advance }, end);
   log(`embedded Consul-compatible agent at ${url}: for development only, one process, no replica`);
   return {
     url,
     port: bound,
+    dnsPort: dns?.port ?? null,
     async [Symbol.asyncDispose]() {
-      stop();
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-      await journal.close();
+      await dns?.[Symbol.asyncDispose]();
+      await end();
     },
   };
+}
+
+/** Loaded only where it is asked for. Without it the agent does not run: `end` ends it. */
+async function openDns(
+  at: {
+    readonly state: State;
+    readonly host: string;
+    readonly port: number;
+    readonly advance: () => void;
+  },
+  end: () => Promise<void>,
+) {
+  try {
+    const { startDns } = await import("./dns.ts");
+    return await startDns(at.state, at, at.advance);
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }
 
 /** The state as the file has it, with all locks released: their sessions did not survive. */

@@ -53,6 +53,17 @@ export type CatalogService = {
   readonly modifyIndex: number;
 };
 
+/** A check that the agent runs by itself. */
+export type Probe = {
+  readonly kind: "http" | "tcp";
+  /** An URL, or "host:port". */
+  readonly target: string;
+  readonly method: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+};
+
 export type CheckStatus = "passing" | "warning" | "critical";
 
 export type Check = {
@@ -67,6 +78,7 @@ export type Check = {
   readonly serviceTags: readonly string[];
   /** Null for a check that nobody has to pass. */
   readonly ttlMs: number | null;
+  readonly probe?: Probe | null;
   readonly local: boolean;
   readonly createIndex: number;
   readonly modifyIndex: number;
