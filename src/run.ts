@@ -5,8 +5,6 @@ import { mkdirSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { loadRecipe, type AnyAction, type AnyRecipe } from "./config/load-recipe.ts";
 import { resolveInChild, type Resolve, type Resolved } from "./config/resolve.ts";
-import { connect, consulFromEnv, type ConsulConfig } from "./consul/client.ts";
-import { startLease } from "./consul/lease.ts";
 import { ConfigError } from "./errors.ts";
 import { findTool, type Tool } from "./local/toolchain.ts";
 import { createLog, type RootLog } from "./log.ts";
@@ -23,6 +21,14 @@ import { Loop } from "./runtime/loop.ts";
 import { listenForStop, type StopRequest } from "./runtime/stop-request.ts";
 import { makeSupervise } from "./runtime/supervisor.ts";
 import { rosterOf, type Roster } from "./runtime/roster.ts";
+import {
+  connectStore,
+  consulStore,
+  etcdStore,
+  secretsOf,
+  startStoreLease,
+  type StoreConfig,
+} from "./store.ts";
 
 export type RunOptions = {
   readonly file: string;
@@ -93,15 +99,15 @@ async function run(parts: Parts): Promise<void> {
   await openDoors(parts, { live, roster, bus }, stack);
   const tools = await findTools(parts);
   const hooks = stack.use(makeHooks({ hooks: hookSpecs(loaded), log, clock, publish }));
-  const { consul, lease } = await joinConsul(parts, alarm, stack);
+  const { store, lease } = await joinStore(parts, alarm, stack);
   stop.signal.throwIfAborted();
   const reconciler = await loaded.recipe.start({
     config: loaded.section,
     node,
     clock,
-    kv: consul.kv,
-    leaser: consul.leaser,
-    directory: consul.directory,
+    kv: store.kv,
+    leaser: store.leaser,
+    directory: store.directory,
     lease,
     log,
     supervise: roster.supervise,
@@ -144,21 +150,22 @@ async function openDoors(
   stack.use(await startHttp({ clock, host, port: node.httpPort, facts, endpoint }));
 }
 
-/** The lease goes on trying while Consul is away; the loop says so and goes on when it comes. */
-async function joinConsul(parts: Parts, alarm: Alarm, stack: AsyncDisposableStack) {
+/** The lease goes on trying while the store is away; the loop says so and goes on when it comes. */
+async function joinStore(parts: Parts, alarm: Alarm, stack: AsyncDisposableStack) {
   const { loaded, node, log } = parts;
-  const config = consulConfig(loaded, parts.env);
-  if (config.token !== null) log.redact(config.token);
-  const consul = connect(config);
-  stack.defer(() => consul.close());
+  const config = storeConfig(loaded, parts.env);
+  for (const secret of secretsOf(config)) log.redact(secret);
+  const store = await connectStore(config);
+  stack.defer(() => store.close());
   const service = loaded.recipe.service(loaded.section, node);
-  const lease = stack.use(await startLease({ config, service, onChange: alarm.wake }));
-  return { consul, lease };
+  const lease = stack.use(await startStoreLease(config, { service, onChange: alarm.wake }));
+  return { store, lease };
 }
 
-function consulConfig({ config }: Loaded, env: NodeJS.ProcessEnv): ConsulConfig {
+function storeConfig({ config }: Loaded, env: NodeJS.ProcessEnv): StoreConfig {
+  if (config.etcd !== undefined) return etcdStore(config.etcd, env);
   const { address, tokenFile } = config.consul;
-  return consulFromEnv({
+  return consulStore({
     ...env,
     ...(address === undefined ? {} : { CONSUL_HTTP_ADDR: address }),
     ...(tokenFile === undefined ? {} : { CONSUL_HTTP_TOKEN_FILE: tokenFile }),

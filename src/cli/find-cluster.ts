@@ -1,12 +1,11 @@
-// Which cluster a verb is about: the local one of --dir (default: .autopilot, if there is one), or the one that --consul
-// or CONSUL_HTTP_ADDR leads to.
+// Which cluster a verb is about: the local one of --dir (default: .autopilot, if there is one), or the one that --consul,
+// CONSUL_HTTP_ADDR or ETCDCTL_ENDPOINTS leads to.
 import { resolve } from "node:path";
 import { DEFAULT_RECIPE, loadRecipe, type AnyRecipe } from "../config/load-recipe.ts";
-import type { ConsulConfig } from "../consul/config.ts";
-import { consulFromEnv } from "../consul/config.ts";
 import { UnavailableError } from "../errors.ts";
 import { readCluster, type Cluster } from "../local/cluster-file.ts";
 import { holderOf } from "../local/lock.ts";
+import { etcdStore, storeAt, type StoreConfig } from "../store.ts";
 import type { Globals } from "./program.ts";
 
 export type Local = { readonly dir: string; readonly cluster: Cluster };
@@ -16,7 +15,7 @@ export type Found = {
   readonly local: Local | null;
   readonly name: string;
   readonly recipe: AnyRecipe;
-  readonly consul: ConsulConfig;
+  readonly store: StoreConfig;
 };
 
 const DEFAULT_DIR = ".autopilot";
@@ -29,13 +28,18 @@ export async function findCluster(globals: Globals, env: NodeJS.ProcessEnv): Pro
     const { dir, cluster } = local;
     const there = cluster.consul.embedded && holderOf(dir) === null;
     if (there) throw notFound(`the cluster in ${dir} does not run`);
-    const consul = consulFromEnv({ ...env, CONSUL_HTTP_ADDR: cluster.consul.url });
-    return { local, name: cluster.name, recipe, consul };
+    return { local, name: cluster.name, recipe, store: storeAt(cluster.consul.url, env) };
   }
+  const store = storeFrom(globals, env);
+  if (store === null) throw notFound(`no cluster in ${globals.dir ?? DEFAULT_DIR}`);
+  return { local: null, name: globals.cluster ?? recipe.name, recipe, store };
+}
+
+/** Null: nobody says where. */
+function storeFrom(globals: Globals, env: NodeJS.ProcessEnv): StoreConfig | null {
   const address = globals.consul ?? env["CONSUL_HTTP_ADDR"];
-  if (address === undefined) throw notFound(`no cluster in ${globals.dir ?? DEFAULT_DIR}`);
-  const consul = consulFromEnv({ ...env, CONSUL_HTTP_ADDR: address });
-  return { local: null, name: globals.cluster ?? recipe.name, recipe, consul };
+  if (address !== undefined) return storeAt(address, env);
+  return env["ETCDCTL_ENDPOINTS"] === undefined ? null : etcdStore({}, env);
 }
 
 /** The local cluster, whether it runs or not. Errors: UnavailableError AP_CLUSTER_NOT_FOUND. */

@@ -1,13 +1,13 @@
 // `autopilot node kill NAME`: a fault, on purpose. The signal goes to the agent and to its server, unless --only says
 // which; then it waits until a deadly one has taken effect.
 import { constants } from "node:os";
-import { connect } from "../consul/client.ts";
 import { UnavailableError, UsageError } from "../errors.ts";
 import { ask } from "../local/ask.ts";
-import { consulOf } from "../local/consul-choice.ts";
+import { storeOf } from "../local/consul-choice.ts";
 import { isRunning, processFacts } from "../local/process.ts";
 import { controlSocketOf } from "../local/socket-path.ts";
 import { loadRecipe, type AnyRecipe } from "../config/load-recipe.ts";
+import { connectStore } from "../store.ts";
 import { realClock as clock } from "../runtime/clock.ts";
 import { findLocal, type Local } from "./find-cluster.ts";
 import { agentPid, knownNode } from "./node.ts";
@@ -76,7 +76,7 @@ async function fromConsul(
   name: string,
   recipe: AnyRecipe,
 ): Promise<number | null> {
-  const consul = connect(consulOf(cluster, process.env));
+  const consul = await connectStore(storeOf(cluster, process.env));
   try {
     const view = await recipe.view(consul, cluster.name, { nodes: cluster.nodes.length });
     return view.nodes.find((node) => node.name === name)?.serverPid ?? null;

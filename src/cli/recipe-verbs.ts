@@ -1,11 +1,11 @@
 // The recipe's verbs as commands: their syntax is the recipe's, what they are called with is found here.
 import type { Command } from "commander";
 import { DEFAULT_RECIPE, loadRecipe, type AnyRecipe } from "../config/load-recipe.ts";
-import { connect } from "../consul/client.ts";
 import type { LabCall, LabVerb, RecipeVerb } from "../recipe.ts";
 import { SILENT } from "../log.ts";
 import { readCluster } from "../local/cluster-file.ts";
 import { realClock } from "../runtime/clock.ts";
+import { connectStore } from "../store.ts";
 import { findCluster } from "./find-cluster.ts";
 import type { Globals } from "./program.ts";
 
@@ -39,7 +39,7 @@ async function callVerb(
 ): Promise<number> {
   const globals: Globals = command.optsWithGlobals();
   const found = await findCluster(globals, process.env);
-  const consul = connect(found.consul);
+  const consul = await connectStore(found.store);
   try {
     return await verb.run({
       ...anyCall(command, args),

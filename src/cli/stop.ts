@@ -1,10 +1,10 @@
 // `autopilot stop`: the whole cluster, in order. A local one is stopped by the `up` that runs it; one that was found
 // through Consul alone gets the wish recorded, and its agents carry it out.
-import { connect } from "../consul/client.ts";
 import { UnavailableError } from "../errors.ts";
 import type { UpFacts } from "../local/orders.ts";
 import { isRunning } from "../local/process.ts";
 import { realClock as clock } from "../runtime/clock.ts";
+import { connectStore } from "../store.ts";
 import { findCluster } from "./find-cluster.ts";
 import { askUp } from "./node.ts";
 import type { Globals } from "./program.ts";
@@ -25,7 +25,7 @@ export async function stopCluster(globals: Globals): Promise<number> {
     await ended(facts.pid);
     return say(true, `the cluster in ${found.local.dir} stopped`);
   }
-  const consul = connect(found.consul);
+  const consul = await connectStore(found.store);
   try {
     await found.recipe.stopCluster(consul.kv, found.name);
   } finally {

@@ -63,6 +63,7 @@ export async function loadTree(
   const all = parsed.data as Tree;
   const config = relativeTo(file, all as unknown as Config);
   const values = valuesOf(all, { tree, shape, overrides, path: [] });
+  refuseTwoStores(file, config);
   const controlSocket = socketOf(file, config);
   return { recipe, config, section: all[recipe.name], controlSocket, values };
 }
@@ -74,6 +75,14 @@ function relativeTo(file: string, config: Config): Config {
   const sockets =
     socket === undefined ? {} : { controlSocket: resolve(dirname(resolve(file)), socket) };
   return { ...config, node: { ...config.node, dir, ...sockets } };
+}
+
+function refuseTwoStores(file: string, { consul, etcd }: Config): void {
+  if (etcd === undefined || (consul.address === undefined && consul.tokenFile === undefined))
+    return;
+  const problem =
+    "etcd: consul is configured too, and a node has one store: leave one of them away";
+  throw new ConfigError("AP_CONFIG_INVALID", `${file}: 1 problem`, { problems: [problem] });
 }
 
 /** The default's length depends on the directory, so the schema cannot check it. */

@@ -51,6 +51,21 @@ const consul = z.strictObject({
   tokenFile: z.string().min(1).optional(),
 });
 
+const etcd = z.strictObject({
+  /** Instead of ETCDCTL_ENDPOINTS; any members of one cluster. */
+  endpoints: z.array(z.string().min(1)).min(1).optional(),
+  /** What the catalogue and the sessions live below. */
+  prefix: z.string().min(1).optional(),
+  /** Instead of ETCDCTL_CACERT, ETCDCTL_CERT and ETCDCTL_KEY. */
+  caFile: z.string().min(1).optional(),
+  certFile: z.string().min(1).optional(),
+  keyFile: z.string().min(1).optional(),
+  /** Instead of ETCDCTL_USER. */
+  user: z.string().min(1).optional(),
+  /** Instead of ETCDCTL_PASSWORD. */
+  passwordFile: z.string().min(1).optional(),
+});
+
 const hook = z.strictObject({
   exec: z.array(z.string()).min(1),
   timeout: durationMs.prefault("30s"),
@@ -60,6 +75,8 @@ export const frameworkShape = {
   recipe: z.string().regex(/^[a-z][a-z0-9-]*$/, "expected the name of a recipe"),
   node,
   consul: consul.prefault({}),
+  /** Instead of Consul. */
+  etcd: etcd.optional(),
   hooks: z.record(name, hook).prefault({}),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).default("info") }).prefault({}),
 };

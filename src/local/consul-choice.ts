@@ -1,11 +1,12 @@
-// Which Consul a local cluster speaks to: the embedded development agent, as a child of `up`, or a real one by URL.
+// Which store a local cluster speaks to: the embedded development agent, as a child of `up`, or a real Consul or etcd by
+// URL.
 import { join, resolve } from "node:path";
 import { CLI } from "../cli-path.ts";
-import { consulFromEnv, type Consul, type ConsulConfig } from "../consul/client.ts";
 import { ConfigError, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { realClock as clock } from "../runtime/clock.ts";
 import { makeSupervise, type Supervised } from "../runtime/supervisor.ts";
+import { storeAt, type Store, type StoreConfig } from "../store.ts";
 import type { Cluster } from "./cluster-file.ts";
 
 // It answers within a quarter of a second; a machine that is very busy gets more.
@@ -15,9 +16,9 @@ const AWAY_ASK_EVERY_MS = 500;
 // When it is asked to end it waits for the last node to deregister.
 const STOP_WITHIN_MS = 10_000;
 
-/** How this machine reaches the cluster's Consul; token and TLS come from the standard variables. */
-export function consulOf(cluster: Cluster, env: NodeJS.ProcessEnv): ConsulConfig {
-  return consulFromEnv({ ...env, CONSUL_HTTP_ADDR: cluster.consul.url });
+/** How this machine reaches the cluster's store; tokens, users and TLS come from the standard variables. */
+export function storeOf(cluster: Cluster, env: NodeJS.ProcessEnv): StoreConfig {
+  return storeAt(cluster.consul.url, env);
 }
 
 /**
@@ -59,7 +60,7 @@ export async function startEmbedded(
   const { dir, cluster } = parts;
   const logFile = logFileOf(dir);
   const started = await agent.start({
-    argv: [process.execPath, CLI, "dev-agent", "--port", portOf(cluster), "--file", fileOf(dir)],
+    argv: [process.execPath, CLI, "dev-agent", ...flagsOf(dir, cluster)],
     allEnv: true,
     whenOrphaned: "TERM",
     output: { file: logFile },
@@ -77,7 +78,11 @@ function logFileOf(dir: string): string {
   return join(dir, "consul.log");
 }
 
-type Waiting = { readonly log: Log; readonly consul: Consul; readonly signal: AbortSignal };
+type Waiting = {
+  readonly log: Log;
+  readonly consul: Pick<Store, "kv">;
+  readonly signal: AbortSignal;
+};
 
 async function waitFor({ log, consul, signal }: Waiting): Promise<void> {
   let said = false;
@@ -91,6 +96,12 @@ async function waitFor({ log, consul, signal }: Waiting): Promise<void> {
 
 function portOf(cluster: Cluster): string {
   return new URL(cluster.consul.url).port;
+}
+
+function flagsOf(dir: string, cluster: Cluster): readonly string[] {
+  const { dnsPort } = cluster.consul;
+  const dns = dnsPort === undefined ? [] : ["--dns-port", String(dnsPort)];
+  return ["--port", portOf(cluster), "--file", fileOf(dir), ...dns];
 }
 
 function fileOf(dir: string): string {
@@ -116,7 +127,7 @@ async function answered(
 }
 
 /** False: it does not answer. Errors: ConfigError AP_CONSUL_DENIED. */
-async function tryOnce(consul: Consul, away: (why: string) => void): Promise<boolean> {
+async function tryOnce(consul: Pick<Store, "kv">, away: (why: string) => void): Promise<boolean> {
   try {
     await consul.kv.get("autopilot/");
     return true;

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { AnyRecipe } from "../config/load-recipe.ts";
 import type { LocalNode } from "../recipe.ts";
+import { etcdEndpoints, isEtcdUrl } from "../store.ts";
 import type { Cluster } from "./cluster-file.ts";
 import { controlSocketOf } from "./socket-path.ts";
 
@@ -37,7 +38,9 @@ export function writeNodeConfig(
       httpPort: node.basePort + 2,
       controlSocket: controlSocketOf(node.dir),
     },
-    consul: { address: node.consul },
+    ...(isEtcdUrl(node.consul)
+      ? { etcd: { endpoints: etcdEndpoints(node.consul) } }
+      : { consul: { address: node.consul } }),
     [recipe.name]: recipe.localConfig(node, all),
   };
   writeFileSync(configFileOf(node), `${HEAD}${JSON.stringify(config, null, 2)}\n`);

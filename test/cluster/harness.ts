@@ -11,6 +11,7 @@ import { createLedgerTable, judge, type Account } from "../../recipes/mysql/dril
 import type { Verdict } from "../../recipes/mysql/drills/verdict.ts";
 import { monotonicNow } from "../../recipes/mysql/drills/ledger.ts";
 import { markerUuidOf } from "../../recipes/mysql/mysqld/marker.ts";
+import { connectStore, isEtcdUrl, storeAt } from "../../src/store.ts";
 import { isAlive, killAll, processesOf, signal } from "./processes.ts";
 import { StateWatch } from "./reigns.ts";
 import { LIMIT_MS, until } from "./until.ts";
@@ -114,9 +115,11 @@ export class Cluster implements AsyncDisposable {
     await until("key `state` was read", () => this.watch.seen.length > 0);
   }
 
-  /** What a node's agent says itself, whatever Consul hears of it. */
-  async ownWords(name: string): Promise<{ says: string; alerts: readonly string[] }> {
-    const at = (await this.node(name)).port + AGENT_PORT;
+  /** What a node's agent says itself, whatever Consul hears of it; by its record where nobody can be asked for that. */
+  async ownWords(
+    of: string | { readonly port: number },
+  ): Promise<{ says: string; alerts: readonly string[] }> {
+    const at = (typeof of === "string" ? await this.node(of) : of).port + AGENT_PORT;
     const answer = await fetch(`http://127.0.0.1:${at}/status`);
     return (await answer.json()) as { says: string; alerts: readonly string[] };
   }
@@ -195,10 +198,18 @@ export class Cluster implements AsyncDisposable {
   /** Source uuid of this cluster's epoch markers, from Consul's own mouth. */
   async marker(): Promise<string> {
     const { cluster } = await this.status();
-    const key = `/v1/kv/autopilot/${cluster}/initialize?raw`;
-    const marker = markerUuidOf(await (await fetch(new URL(key, this.watch.consul))).text());
+    const marker = markerUuidOf(await this.#read(`autopilot/${cluster}/initialize`));
     if (marker === null) throw new Error("the cluster has no id");
     return marker;
+  }
+
+  async #read(key: string): Promise<string> {
+    const { consul } = this.watch;
+    if (!isEtcdUrl(consul)) return (await fetch(new URL(`/v1/kv/${key}?raw`, consul))).text();
+    const store = await connectStore(storeAt(consul, {}));
+    const entry = await store.kv.get(key);
+    store.close();
+    return entry?.value ?? "";
   }
 
   /** The ledger's table on the primary, and a writer with the addresses of all nodes. */

@@ -1,8 +1,9 @@
 // Follows key `state` in Consul by blocking query, from outside of the product: which epochs had which primary, and
-// whether any epoch ever had two. What the agents say of themselves is not asked.
+// whether any epoch ever had two. What the agents say of themselves is not asked. On etcd it is the product's own watch.
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicNow } from "../../recipes/mysql/drills/ledger.ts";
 import type { Reign } from "../../recipes/mysql/drills/verdict-acks.ts";
+import { connectStore, isEtcdUrl, storeAt } from "../../src/store.ts";
 
 export type SeenState = {
   readonly epoch: number;
@@ -18,13 +19,14 @@ export class StateWatch implements AsyncDisposable {
   /** Every value that was seen, in order, with the time when it was seen (ms on CLOCK_MONOTONIC). */
   readonly seen: (SeenState & { readonly at: number })[] = [];
   readonly consul: string;
+  #last = "";
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
   /** May be made before the cluster, and before Consul, exists. */
   constructor(consul: string) {
     this.consul = consul;
-    this.#running = this.#watch();
+    this.#running = isEtcdUrl(consul) ? this.#watchEtcd() : this.#watch();
   }
 
   async #watch(): Promise<void> {
@@ -42,6 +44,19 @@ export class StateWatch implements AsyncDisposable {
         await sleep(50);
       }
     }
+  }
+
+  async #watchEtcd(): Promise<void> {
+    const store = await connectStore(storeAt(this.consul, {}));
+    await store.kv.watch("autopilot/", {
+      signal: this.#stop.signal,
+      onChange: (entries) => {
+        const state = entries.find(({ key }) => /^autopilot\/[^/]+\/state$/.test(key))?.value;
+        if (state !== undefined && state !== this.#last) this.#take((this.#last = state));
+      },
+      onError: () => {}, // etcd is away: the watch goes on by itself.
+    });
+    store.close();
   }
 
   async #findKey(): Promise<string> {
@@ -62,8 +77,11 @@ export class StateWatch implements AsyncDisposable {
   #note(entries: readonly Entry[]): void {
     const value = entries[0]?.Value;
     if (typeof value !== "string") return;
-    const state = JSON.parse(Buffer.from(value, "base64").toString()) as SeenState;
-    this.seen.push({ ...state, at: monotonicNow() });
+    this.#take(Buffer.from(value, "base64").toString());
+  }
+
+  #take(text: string): void {
+    this.seen.push({ ...(JSON.parse(text) as SeenState), at: monotonicNow() });
   }
 
   /** The first state seen with an open primary of an epoch after `epoch`; null: none yet. */

@@ -13,8 +13,13 @@ export function alertsOf(o: Observation): readonly string[] {
 
 /** Said by the agent itself (/status): what Consul refuses it cannot tell through Consul. */
 function consul({ consul: { error } }: Observation): readonly string[] {
-  if (error === null || !error.includes("AP_CONSUL_DENIED")) return [];
-  return [alert("AP_CONSUL_DENIED", "Consul refuses this node's token: no failover from or to it")];
+  if (error?.includes("AP_CONSUL_DENIED") === true)
+    return [
+      alert("AP_CONSUL_DENIED", "Consul refuses this node's token: no failover from or to it"),
+    ];
+  if (error?.includes("AP_ETCD_DENIED") === true)
+    return [alert("AP_ETCD_DENIED", "etcd refuses this node's user: no failover from or to it")];
+  return [];
 }
 
 function disk(o: Observation): readonly string[] {
