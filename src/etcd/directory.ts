@@ -35,7 +35,8 @@ const TRIES_MAX = 8;
 export function createDirectory(transport: Transport, config: EtcdConfig, place: Place): Directory {
   const parts: Parts = { transport, config, place, names: new Map() };
   return {
-    register: (service, ttlSeconds) => register(parts, service, ttlSeconds),
+    register: (service, ttlSeconds, more: { readonly status?: Status } = {}) =>
+      register(parts, service, ttlSeconds, more.status),
     deregister: (id) => deregister(parts, id),
     report: (id, status, note) => report(parts, id, status, note),
     async instances(name, { passing = false } = {}) {
@@ -87,27 +88,32 @@ function namesOf(instances: readonly Instance[]): readonly ServiceName[] {
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function register(parts: Parts, service: Service, ttl: number | null): Promise<void> {
+async function register(
+  parts: Parts,
+  service: Service,
+  ttl: number | null,
+  initial: Status = "critical",
+): Promise<void> {
   const before = parts.names.get(service.id);
   if (before !== undefined && before !== service.name) await deregister(parts, service.id);
-  await registerService(parts.transport, parts.place, service, ttl);
+  await registerService(parts.transport, parts.place, service, { ttl, initial });
   parts.names.set(service.id, service.name);
 }
 
-/** A check that is there already keeps its status, unless `status` says it. */
+/** A check that is there already keeps its status; `status` is what it is from now on in any case. */
 export async function registerService(
   transport: Transport,
   place: Place,
   service: Service,
-  ttl: number | null,
-  status?: Status,
+  check: { readonly ttl: number | null; readonly initial?: Status; readonly status?: Status },
 ): Promise<void> {
   const { id, name, address, port, tags, meta } = service;
+  const { ttl, initial = "critical" } = check;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     if (ttl !== null) await startCheck(transport, checkLease(place, id, ttl), ttl, id);
     const found = await readService(transport, place, service);
     const kept = found !== null && found.record.ttl !== null ? found.record : null;
-    const now = ttl === null ? "passing" : (status ?? kept?.status ?? "critical");
+    const now = ttl === null ? "passing" : (check.status ?? kept?.status ?? initial);
     const base = { node: place.node, id, name, address, port, tags, meta };
     const record = { ...base, status: now, ttl, note: kept?.note ?? "" };
     const done = await writeService(transport, place, record, found?.index ?? 0);

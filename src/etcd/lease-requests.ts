@@ -45,7 +45,7 @@ async function perform(call: LeaseCall, parts: Parts): Promise<LeaseAnswer> {
   switch (call.do) {
     case "register":
       // A session cannot be had for a critical check, and the first pass follows at once.
-      await registerService(transport, place, service, ttl, "passing");
+      await registerService(transport, place, service, { ttl, status: "passing" });
       return { ok: true };
     case "pass":
       return pass(parts, ttl);

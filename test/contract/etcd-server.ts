@@ -1,5 +1,5 @@
-// A real etcd of one member in a temporary directory, for the contract suite. Its data outlives a restart. Only the
-// process that was started here is ever signalled.
+// Real etcds in temporary directories, for the contract suite. Their data outlive a restart. Only processes that were
+// started here are ever signalled.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -32,53 +32,83 @@ export async function findEtcd(): Promise<
   }
 }
 
-/** `more`: further flags, and what clients need to know beside the endpoint. Resolves when it answers. */
+/** `more`: further flags. Resolves when it answers. */
 export async function startEtcdServer(
   argv: readonly string[],
-  more: { readonly flags?: readonly string[]; readonly env?: Record<string, string> } = {},
+  more: { readonly flags?: readonly string[] } = {},
 ): Promise<EtcdUnderTest> {
+  const members = await startEtcdMembers(argv, 1, more.flags);
+  const [only] = members.all;
+  if (only === undefined) throw new Error("there is one");
+  return {
+    ...only,
+    [Symbol.asyncDispose]: () => members[Symbol.asyncDispose](),
+  };
+}
+
+export type EtcdMembers = AsyncDisposable & { readonly all: readonly EtcdUnderTest[] };
+
+/** A cluster of several members. Resolves when all of them answer. */
+export async function startEtcdMembers(
+  argv: readonly string[],
+  count: number,
+  flags: readonly string[] = [],
+): Promise<EtcdMembers> {
   const dir = await mkdtemp(join(tmpdir(), "autopilot-etcd-"));
-  const [client = 0, peer = 0] = await freePorts(2);
-  const scheme = more.env?.["ETCDCTL_CACERT"] === undefined ? "http" : "https";
-  const url = `${scheme}://127.0.0.1:${client}`;
-  const config = etcdFrom({ endpoints: [url] }, more.env ?? {});
-  const [program = "", ...before] = argv;
-  const flags = [
-    `--data-dir=${join(dir, "data")}`,
-    "--log-level=error",
-    `--listen-client-urls=${url}`,
-    `--advertise-client-urls=${url}`,
-    `--listen-peer-urls=http://127.0.0.1:${peer}`,
-    `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
-    `--initial-cluster=default=http://127.0.0.1:${peer}`,
-    ...(more.flags ?? []),
-  ];
-  let child: ChildProcess;
+  const ports = await freePorts(2 * count);
+  const peers = ports.slice(count).map((port, at) => `m${at}=http://127.0.0.1:${port}`);
+  const all = peers.map((peer, at) => {
+    const [name = "", peerUrl = ""] = peer.split("=");
+    const url = `http://127.0.0.1:${ports[at]}`;
+    const own = [
+      `--name=${name}`,
+      `--data-dir=${join(dir, name)}`,
+      "--log-level=error",
+      `--listen-client-urls=${url}`,
+      `--advertise-client-urls=${url}`,
+      `--listen-peer-urls=${peerUrl}`,
+      `--initial-advertise-peer-urls=${peerUrl}`,
+      `--initial-cluster=${peers.join(",")}`,
+    ];
+    return memberOf([...argv, ...own, ...flags], url);
+  });
+  await Promise.all(all.map((member) => member.start()));
+  return {
+    all,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(all.map((member) => member.kill()));
+      await rm(dir, { recursive: true });
+    },
+  };
+}
+
+/** Not started yet. */
+function memberOf(argv: readonly string[], url: string): EtcdUnderTest {
+  const config = etcdFrom({ endpoints: [url] }, {});
+  const [program = "", ...flags] = argv;
+  let child: ChildProcess | null = null;
   const log: string[] = [];
 
   async function start(): Promise<void> {
-    child = spawn(program, [...before, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
-    child.stderr?.on("data", (chunk: Buffer) => log.push(chunk.toString()));
+    child = spawn(program, flags, { stdio: ["ignore", "ignore", "pipe"] });
+    const present = child;
+    present.stderr?.on("data", (chunk: Buffer) => log.push(chunk.toString()));
     const etcd = connectEtcd(config);
     await until(`etcd at ${url} answers`, async () => {
-      if (child.exitCode !== null) throw new Error(`it ended: ${log.join("").slice(-2000)}`);
-      await etcd.kv.get("nothing").catch((error: unknown) => {
-        // It answers, if only to refuse us.
-        if (!String(error).startsWith("ConfigError")) throw error;
-      });
+      if (present.exitCode !== null) throw new Error(`it ended: ${log.join("").slice(-2000)}`);
+      await etcd.kv.get("nothing");
       return true;
     });
     etcd.close();
   }
 
   async function kill(): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
     child.kill("SIGKILL");
     await ended;
   }
 
-  await start();
   return {
     url,
     config,
@@ -93,9 +123,6 @@ export async function startEtcdServer(
       await kill();
       await start();
     },
-    async [Symbol.asyncDispose]() {
-      await kill();
-      await rm(dir, { recursive: true });
-    },
+    [Symbol.asyncDispose]: kill,
   };
 }
