@@ -17,17 +17,17 @@ export type { ConsulUnderTest, StartConsul } from "./consul-fixture.ts";
 export function consulContract(name: string, start: StartConsul): void {
   describe(`Consul contract on ${name}`, () => {
     storeContract(start);
+    leaseContract(start);
     addressesContract(start);
     checksContract(start);
     dialectContract(start);
   });
 }
 
-/** What every store promises. */
+/** What every store promises, but for the lease, whose tests wait for most of their time: a file of its own where it can. */
 export function storeContract(start: StartConsul): void {
   kvContract(start);
   sessionsContract(start);
   restartContract(start);
-  leaseContract(start);
   watchesContract(start);
 }

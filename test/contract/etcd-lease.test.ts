@@ -1,0 +1,18 @@
+// The contract of the lease on a real etcd.
+import { describe, test } from "vitest";
+import { leaseContract } from "./consul-lease.contract.ts";
+import { findEtcd, startEtcdServer } from "./etcd-server.ts";
+
+const found = await findEtcd();
+
+if ("why" in found) {
+  console.warn(`SKIPPED: the lease on etcd: ${found.why}`);
+  describe.skip(`the lease on etcd: skipped, ${found.why}`, () => {
+    test("needs the etcd program", () => undefined);
+  });
+} else {
+  const { argv } = found;
+  describe("on etcd", () => {
+    leaseContract(() => startEtcdServer(argv));
+  });
+}
