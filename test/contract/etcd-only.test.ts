@@ -228,6 +228,26 @@ if ("why" in found) {
       expect(wrong.view().error).not.toContain("s3cret");
     });
 
+    test("speaks TLS with the authority that it was given, and with no other", async () => {
+      await using own = await startEtcdServer(argv, { tls: true });
+      const trusting = connectEtcd(own.config);
+      onTestFinished(() => trusting.close());
+      const watch = await watching(trusting, "a");
+      await trusting.kv.commit([{ do: "set", key: "a", value: "1" }]);
+      await until("the watch saw it", () => watch.seen.at(-1)?.[0]?.value === "1");
+      await watch.stop();
+      const options = { service: serviceOf("tls"), onChange: () => undefined };
+      const lease = await startEtcdLease({ ...options, config: own.config });
+      keepTicking(lease);
+      await good(lease);
+      const doubting = connectEtcd(etcdFrom({ endpoints: [own.url] }, {}));
+      onTestFinished(() => doubting.close());
+      await expect(doubting.kv.get("a")).rejects.toMatchObject({
+        code: "AP_ETCD_UNREACHABLE",
+        message: expect.stringMatching(/certificate/i),
+      });
+    });
+
     test("a full database refuses writes with a code of its own, and answers reads", async () => {
       await using own = await startEtcdServer(argv, { flags: ["--quota-backend-bytes=1000000"] });
       const full = connectEtcd(own.config);

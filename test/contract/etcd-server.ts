@@ -32,12 +32,18 @@ export async function findEtcd(): Promise<
   }
 }
 
-/** `more`: further flags. Resolves when it answers. */
+type More = {
+  readonly flags?: readonly string[];
+  /** With a certificate of its own making, which is its own authority. */
+  readonly tls?: boolean;
+};
+
+/** Resolves when it answers. */
 export async function startEtcdServer(
   argv: readonly string[],
-  more: { readonly flags?: readonly string[] } = {},
+  more: More = {},
 ): Promise<EtcdUnderTest> {
-  const members = await startEtcdMembers(argv, 1, more.flags);
+  const members = await startEtcdMembers(argv, 1, more);
   const [only] = members.all;
   if (only === undefined) throw new Error("there is one");
   return {
@@ -52,14 +58,14 @@ export type EtcdMembers = AsyncDisposable & { readonly all: readonly EtcdUnderTe
 export async function startEtcdMembers(
   argv: readonly string[],
   count: number,
-  flags: readonly string[] = [],
+  { flags = [], tls = false }: More = {},
 ): Promise<EtcdMembers> {
   const dir = await mkdtemp(join(tmpdir(), "autopilot-etcd-"));
   const ports = await freePorts(2 * count);
   const peers = ports.slice(count).map((port, at) => `m${at}=http://127.0.0.1:${port}`);
   const all = peers.map((peer, at) => {
     const [name = "", peerUrl = ""] = peer.split("=");
-    const url = `http://127.0.0.1:${ports[at]}`;
+    const url = `${tls ? "https" : "http"}://127.0.0.1:${ports[at]}`;
     const own = [
       `--name=${name}`,
       `--data-dir=${join(dir, name)}`,
@@ -70,7 +76,10 @@ export async function startEtcdMembers(
       `--initial-advertise-peer-urls=${peerUrl}`,
       `--initial-cluster=${peers.join(",")}`,
     ];
-    return memberOf([...argv, ...own, ...flags], url);
+    const ca = join(dir, name, "fixtures", "client", "cert.pem");
+    return tls
+      ? memberOf([...argv, ...own, ...flags, "--auto-tls"], url, ca)
+      : memberOf([...argv, ...own, ...flags], url);
   });
   await Promise.all(all.map((member) => member.start()));
   return {
@@ -83,8 +92,9 @@ export async function startEtcdMembers(
 }
 
 /** Not started yet. */
-function memberOf(argv: readonly string[], url: string): EtcdUnderTest {
-  const config = etcdFrom({ endpoints: [url] }, {});
+function memberOf(argv: readonly string[], url: string, caFile?: string): EtcdUnderTest {
+  /** The certificate is there once it has started. */
+  const configNow = (): EtcdConfig => etcdFrom({ endpoints: [url], caFile }, {});
   const [program = "", ...flags] = argv;
   let child: ChildProcess | null = null;
   const log: string[] = [];
@@ -93,13 +103,12 @@ function memberOf(argv: readonly string[], url: string): EtcdUnderTest {
     child = spawn(program, flags, { stdio: ["ignore", "ignore", "pipe"] });
     const present = child;
     present.stderr?.on("data", (chunk: Buffer) => log.push(chunk.toString()));
-    const etcd = connectEtcd(config);
     await until(`etcd at ${url} answers`, async () => {
       if (present.exitCode !== null) throw new Error(`it ended: ${log.join("").slice(-2000)}`);
-      await etcd.kv.get("nothing");
+      const etcd = connectEtcd(configNow());
+      await etcd.kv.get("nothing").finally(() => etcd.close());
       return true;
     });
-    etcd.close();
   }
 
   async function kill(): Promise<void> {
@@ -111,12 +120,14 @@ function memberOf(argv: readonly string[], url: string): EtcdUnderTest {
 
   return {
     url,
-    config,
+    get config() {
+      return configNow();
+    },
     start,
     kill,
     other: {
-      connect: () => connectEtcd(config),
-      startLease: (options) => startEtcdLease({ ...options, config }),
+      connect: () => connectEtcd(configNow()),
+      startLease: (options) => startEtcdLease({ ...options, config: configNow() }),
       awayCode: "AP_ETCD_UNREACHABLE",
     },
     async restart() {

@@ -128,6 +128,7 @@ function register(
       ttlMs: check.ttlMs,
       // The same probe goes on: a service that registers itself each second would never be asked otherwise.
       probe: sameProbe(kept?.probe, check.probe),
+      dropAfterMs: check.dropAfterMs,
       local: true,
       deadline: check.ttlMs === null ? null : now + check.ttlMs,
     },

@@ -62,7 +62,8 @@ export function putCheck(
   const same = before !== undefined && sameJson(contentOf(before), contentOf(rest));
   const createIndex = before?.createIndex ?? index;
   const modifyIndex = same ? before.modifyIndex : index;
-  state.checks.set(id, { ...rest, createIndex, modifyIndex, deadline });
+  const criticalSince = rest.status === "critical" ? (before?.criticalSince ?? now) : null;
+  state.checks.set(id, { ...rest, criticalSince, createIndex, modifyIndex, deadline });
   if (same) return;
   state.checkIndex = index;
   touchName(state, index, check.serviceName);
@@ -134,7 +135,7 @@ export function removeNode(state: State, index: number, node: string, now: numbe
   state.topics.add("catalog");
 }
 
-/** Turns overdue checks critical and ends overdue sessions. */
+/** Turns overdue checks critical, drops services that were so for too long, and ends overdue sessions. */
 export function expire(state: State, now: number): void {
   for (const check of state.checks.values()) {
     if (check.deadline === null || check.deadline > now) continue;
@@ -145,6 +146,10 @@ export function expire(state: State, now: number): void {
       putCheck(state, index, { ...check, status: "critical", output, deadline: null }, now),
     );
   }
+  for (const check of state.checks.values()) {
+    if ((dropAt(check) ?? Infinity) > now) continue;
+    write(state, (index) => removeService(state, index, check.node, check.serviceId, now));
+  }
   for (const session of state.sessions.values()) {
     if (session.deadline !== null && session.deadline <= now)
       write(state, (index) => endSession(state, index, session.id, now));
@@ -154,9 +159,16 @@ export function expire(state: State, now: number): void {
 /** When `expire` has something to do next, or null. */
 export function nextDeadline(state: State): number | null {
   let next: number | null = null;
-  for (const check of state.checks.values()) next = sooner(next, check.deadline);
+  for (const check of state.checks.values())
+    next = sooner(sooner(next, check.deadline), dropAt(check));
   for (const session of state.sessions.values()) next = sooner(next, session.deadline);
   return next;
+}
+
+/** When the service of this check is dropped, if it stays as it is. */
+function dropAt({ dropAfterMs, criticalSince, serviceId }: Check): number | null {
+  if (dropAfterMs == null || criticalSince == null || serviceId === "") return null;
+  return criticalSince + dropAfterMs;
 }
 
 export function checksOf(state: State, node: string, serviceId: string): Check[] {

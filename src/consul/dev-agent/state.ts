@@ -79,6 +79,10 @@ export type Check = {
   /** Null for a check that nobody has to pass. */
   readonly ttlMs: number | null;
   readonly probe?: Probe | null;
+  /** Its service is removed after being critical for so long; null: never. */
+  readonly dropAfterMs?: number | null;
+  /** Since when it is critical, where that matters; null: it is not. */
+  readonly criticalSince?: number | null;
   readonly local: boolean;
   readonly createIndex: number;
   readonly modifyIndex: number;

@@ -12,8 +12,11 @@ export type WishedCheck = {
   /** Null for one that the agent runs. */
   readonly ttlMs: number | null;
   readonly probe: Probe | null;
+  readonly dropAfterMs: number | null;
 };
 
+/** Consul's shortest, and so ours: a service that is dropped for a hiccup is worse than one that lingers. */
+const DROP_MIN_MS = 60_000;
 /** Consul's default. */
 const TIMEOUT_MS = 10_000;
 /** Consul's shortest interval; a shorter one is made so long. */
@@ -25,9 +28,20 @@ export function wishedCheck(given: Fields, id: string, name: string): WishedChec
   if (typeof how === "string") return how;
   const status = stringAt(given, "Status") || "critical";
   if (!isStatus(status)) return `Status for checks must 'passing', 'warning', 'critical'`;
+  const drop = stringAt(given, "DeregisterCriticalServiceAfter");
+  const dropMs = drop === "" ? null : durationMs(drop);
+  if (drop !== "" && dropMs === null) return badDuration(drop);
+  const dropAfterMs = dropMs === null || dropMs === 0 ? null : Math.max(DROP_MIN_MS, dropMs);
   const own = stringAt(given, "CheckID") || stringAt(given, "ID");
   const called = stringAt(given, "Name");
-  return { id: own || id, name: called || name, notes: stringAt(given, "Notes"), status, ...how };
+  return {
+    id: own || id,
+    name: called || name,
+    notes: stringAt(given, "Notes"),
+    status,
+    dropAfterMs,
+    ...how,
+  };
 }
 
 export function isStatus(status: string): status is CheckStatus {
