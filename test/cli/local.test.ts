@@ -90,6 +90,7 @@ describe("the plan of a cluster", () => {
       { nodes: 1 },
       { basePort: 1_111 },
       { consul: "http://x" },
+      { dnsPort: 1_053 },
       { cluster: "x" },
       { recipe: "x" },
     ];
@@ -101,6 +102,19 @@ describe("the plan of a cluster", () => {
       await expect(planCluster(null, { dir, ...option }, "mysql")).rejects.toMatchObject({
         code: "AP_USAGE",
       });
+  });
+
+  test("the embedded Consul answers DNS beside it, or where it is told to; a real one does not", async () => {
+    const plan = await planCluster(null, { dir, basePort: 21_307 }, "mysql");
+    expect(plan.consul).toEqual({
+      embedded: true,
+      url: "http://127.0.0.1:21316",
+      dnsPort: 21_315,
+    });
+    const asked = await planCluster(null, { dir, basePort: 21_307, dnsPort: 8_600 }, "mysql");
+    expect(asked.consul.dnsPort).toBe(8_600);
+    const real = planCluster(null, { dir, dnsPort: 8_600, consul: "http://c:8500" }, "mysql");
+    await expect(real).rejects.toMatchObject({ code: "AP_USAGE" });
   });
 
   test("a node's name is its own", () => {

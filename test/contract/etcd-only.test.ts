@@ -180,6 +180,42 @@ if ("why" in found) {
       },
     );
 
+    test("a commit whose answer is lost is not known, and was sent once", async () => {
+      await using detour = await startDetour(server.url);
+      const config = { ...server.config, endpoints: [detour.url] };
+      const inner = createTransport(config);
+      onTestFinished(inner.close);
+      let sent = 0;
+      const transport: Transport = {
+        ...inner,
+        async call(what, request) {
+          if (what !== "transaction") return inner.call(what, request);
+          sent += 1;
+          await detour.break("hangs");
+          return inner.call(what, request);
+        },
+      };
+      const key = fresh();
+      const cas = { do: "cas", key, value: "mine", index: 0 } as const;
+      const failure = createKv(transport, config).commit([cas]);
+      await expect(failure).rejects.toMatchObject({ code: "AP_ETCD_UNREACHABLE" });
+      expect((await etcd.kv.get(key))?.value).toBe("mine");
+      expect(sent).toBe(1);
+    });
+
+    test("a request that is refused does not disturb the watches beside it", async () => {
+      const key = fresh();
+      const own = connectEtcd(server.config);
+      onTestFinished(() => own.close());
+      const watch = await watching(own, key);
+      const huge = { do: "set", key, value: "x".repeat(2_000_000) } as const;
+      await expect(own.kv.commit([huge])).rejects.toThrow(/too large/);
+      await own.kv.commit([{ do: "set", key, value: "small" }]);
+      await until("the watch saw it", () => watch.seen.at(-1)?.[0]?.value === "small");
+      expect(watch.errors).toEqual([]);
+      await watch.stop();
+    });
+
     test("without anybody there a request fails within its limit, and says where it went", async () => {
       const nobody = connectEtcd(etcdFrom({ endpoints: ["127.0.0.1:1"] }, {}));
       onTestFinished(() => nobody.close());
