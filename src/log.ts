@@ -6,6 +6,7 @@ import { pino, type DestinationStream } from "pino";
 import { AutopilotError, messageOf } from "./errors.ts";
 import type { LogLevel } from "./log-levels.ts";
 import { prettyLine } from "./log-pretty.ts";
+import { makeRedactor, type Redactor } from "./redactor.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -36,9 +37,6 @@ export type LogOptions = {
   /** Where lines go; stdout unless a test says otherwise. */
   readonly to?: DestinationStream;
 };
-
-// A shorter "secret" would blank out ordinary words.
-const SHORTEST_SECRET = 4;
 
 export function createLog(options: LogOptions): RootLog {
   const redactor = makeRedactor();
@@ -75,27 +73,6 @@ export const SILENT: Log = {
   child: () => SILENT,
   redact() {},
 };
-
-type Redactor = {
-  readonly add: (secret: string) => void;
-  readonly clean: (text: string) => string;
-};
-
-/** Replaces registered secrets, as they are and as JSON writes them. */
-export function makeRedactor(): Redactor {
-  const secrets = new Set<string>();
-  return {
-    add(secret) {
-      if (secret.length < SHORTEST_SECRET) return;
-      secrets.add(secret).add(JSON.stringify(secret).slice(1, -1));
-    },
-    clean(text) {
-      let cleaned = text;
-      for (const secret of secrets) cleaned = cleaned.replaceAll(secret, "***");
-      return cleaned;
-    },
-  };
-}
 
 type Logger = ReturnType<ReturnType<typeof pino>["child"]>;
 

@@ -84,6 +84,16 @@ export type Service = {
   readonly meta: Readonly<Record<string, string>>;
 };
 
+/** What may be said at a registration beside the service itself. */
+export type Registration = {
+  /** Of the check, until it is reported otherwise. Default critical. */
+  readonly status?: Instance["status"];
+  /** Others may change its tags in the catalogue. */
+  readonly enableTagOverride?: boolean;
+  /** The catalogue drops it after being critical for this long: a duration as Consul reads it ("90m"). */
+  readonly dropAfter?: string;
+};
+
 /** A found instance. Its id is unique on its node only. */
 export type Instance = Service & {
   /** The catalogue's name of the node that it is registered on. */
@@ -107,7 +117,7 @@ export type ServiceName = { readonly name: string; readonly tags: readonly strin
 /** The catalogue of services, without a check of their own unless `ttlSeconds` says so. */
 export interface Directory {
   /** Idempotent: repeating it with other tags replaces them. `ttlSeconds` null: no check. */
-  register(service: Service, ttlSeconds: number | null): Promise<void>;
+  register(service: Service, ttlSeconds: number | null, more?: Registration): Promise<void>;
   deregister(id: string): Promise<void>;
   /** Marks the service's TTL check. Errors: ConflictError when the agent does not know it. */
   report(id: string, status: "passing" | "warning" | "critical", note: string): Promise<void>;

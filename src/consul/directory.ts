@@ -2,9 +2,10 @@
 // check `service:<id>`; what was registered is in the catalog some milliseconds later, when the agent has told the
 // servers.
 import { ConflictError } from "../errors.ts";
-import type { Directory, Instance, Service } from "../ports.ts";
+import type { Directory, Instance, Registration, Service } from "../ports.ts";
 import { watchInstances, watchNames } from "./directory-watch.ts";
 import { instancesOf } from "./instance.ts";
+import { rawPut } from "./raw-put.ts";
 import { answerOf, type Transport } from "./transport.ts";
 
 type Status = Instance["status"];
@@ -16,7 +17,8 @@ export function checkIdOf(serviceId: string): string {
 
 export function createDirectory(transport: Transport): Directory {
   return {
-    register: (service, ttlSeconds) => register(transport, service, ttlSeconds),
+    register: (service, ttlSeconds, more = {}) =>
+      register(transport, { service, ttlSeconds, more }),
     async deregister(id) {
       await transport.call(`deregister service ${id}`, async (client) => {
         try {
@@ -40,11 +42,19 @@ export function createDirectory(transport: Transport): Directory {
   };
 }
 
-async function register(
-  transport: Transport,
-  service: Service,
-  ttlSeconds: number | null,
-): Promise<void> {
+type Wish = {
+  readonly service: Service;
+  readonly ttlSeconds: number | null;
+  readonly more: Registration;
+};
+
+async function register(transport: Transport, { service, ttlSeconds, more }: Wish): Promise<void> {
+  const what = `register service ${service.id}`;
+  if (more.enableTagOverride === true) {
+    const body = bodyOf({ service, ttlSeconds, more });
+    await transport.call(what, (client) => rawPut(client, "/agent/service/register", body));
+    return;
+  }
   const { id, name, address, port, tags, meta } = service;
   const options = { id, name, address, port, tags: [...tags], meta: { ...meta } };
   const check = {
@@ -53,10 +63,34 @@ async function register(
     ttl: `${ttlSeconds}s`,
     // Only the declarations of the package want one.
     timeout: "",
+    ...(more.status === undefined ? {} : { status: more.status }),
+    ...(more.dropAfter === undefined ? {} : { deregistercriticalserviceafter: more.dropAfter }),
   };
-  await transport.call(`register service ${id}`, (client) =>
+  await transport.call(what, (client) =>
     client.agent.service.register(ttlSeconds === null ? options : { ...options, check }),
   );
+}
+
+/** The same in Consul's own words: the package does not know EnableTagOverride. */
+function bodyOf({ service, ttlSeconds, more }: Wish): object {
+  const { id, name, address, port, tags, meta } = service;
+  const check = {
+    Name: `Service '${name}' check`,
+    CheckID: checkIdOf(id),
+    TTL: `${ttlSeconds}s`,
+    ...(more.status === undefined ? {} : { Status: more.status }),
+    ...(more.dropAfter === undefined ? {} : { DeregisterCriticalServiceAfter: more.dropAfter }),
+  };
+  return {
+    ID: id,
+    Name: name,
+    Address: address,
+    Port: port,
+    Tags: tags,
+    Meta: meta,
+    EnableTagOverride: true,
+    ...(ttlSeconds === null ? {} : { Check: check }),
+  };
 }
 
 async function report(

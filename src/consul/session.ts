@@ -2,6 +2,7 @@
 // would cost a lock), only on its service's TTL check and its own TTL, and its keys can be locked again at once.
 import type { Leaser } from "../ports.ts";
 import { checkIdOf } from "./directory.ts";
+import { rawPut } from "./raw-put.ts";
 import { answerOf, type Transport } from "./transport.ts";
 
 /** The body of session/create (PROTOCOL.md §3). */
@@ -16,33 +17,13 @@ export function sessionBody(name: string, serviceId: string, ttlSeconds: number)
   };
 }
 
-/** The request that the package is made of: its own session.create drops NodeChecks and ServiceChecks (2.0.1). */
-type Putter = {
-  _put(
-    request: { name: string; path: string; type: "json"; body: object; headers: object },
-    done: (request: PutState, next: (stop: false, error?: Error, value?: unknown) => void) => void,
-  ): Promise<unknown>;
-  readonly _defaults?: { readonly token?: string };
-};
-type PutState = { readonly err?: Error; readonly res: { readonly body?: unknown } };
-
 export function createLeaser(transport: Transport): Leaser {
   return {
     open: async ({ name, serviceId, ttlSeconds }) => {
-      const made = await transport.call(`open a session for ${serviceId}`, (client) => {
-        const putter = client as unknown as Putter;
-        const token = putter._defaults?.token;
-        return putter._put(
-          {
-            name: "session.create",
-            path: "/session/create",
-            type: "json",
-            body: sessionBody(name, serviceId, ttlSeconds),
-            headers: token === undefined ? {} : { "x-consul-token": token },
-          },
-          (request, next) => next(false, request.err, request.res?.body),
-        );
-      });
+      const made = await transport.call(`open a session for ${serviceId}`, (client) =>
+        // Its own session.create drops NodeChecks and ServiceChecks.
+        rawPut(client, "/session/create", sessionBody(name, serviceId, ttlSeconds)),
+      );
       return (made as { readonly ID: string }).ID;
     },
     renew: (session) =>

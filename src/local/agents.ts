@@ -2,11 +2,10 @@
 // Each has a session of its own, so that the terminal's Ctrl-C reaches `up` alone; when `up` dies they get SIGTERM and
 // stop in good order by themselves.
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Log } from "../log.ts";
 import type { LocalNode } from "../recipe.ts";
 import { CLI } from "../cli-path.ts";
-import { cacheDir } from "../cache-dir.ts";
+import { SMALL_HEAP, smallHeapEnv } from "../small-heap.ts";
 import { realClock } from "../runtime/clock.ts";
 import { makeSupervise, type ChildExit, type Supervised } from "../runtime/supervisor.ts";
 import { configFileOf, logFileOf } from "./node-config.ts";
@@ -29,16 +28,6 @@ export type Agents = AsyncDisposable & {
   /** Resolves when none runs, with what each one's end was; rejects with the signal's reason. */
   allEnded(signal: AbortSignal): Promise<readonly AgentExit[]>;
 };
-
-// An agent does little, for months: without these V8 takes 30 MB more for the same work, because the machine has plenty
-// (young generation 10 MB, compiled code 15 MB, the pages of the optimizing compiler 5 MB, measured on Node 24.21).
-const SMALL_HEAP = [
-  "--max-semi-space-size=1",
-  "--optimize-for-size",
-  "--max-lazy",
-  "--no-opt",
-  "--single-threaded-gc",
-];
 
 export function makeAgents(parts: {
   readonly log: Log;
@@ -72,7 +61,7 @@ export function makeAgents(parts: {
     async start(node) {
       const started = await handleOf(node).start({
         argv: [process.execPath, ...SMALL_HEAP, CLI, "run", "--json", "-c", configFileOf(node)],
-        env: agentEnv(),
+        env: smallHeapEnv(process.env),
         allEnv: true,
         whenOrphaned: "TERM",
         output: { file: logFileOf(node) },
@@ -107,17 +96,6 @@ function aborted(signal: AbortSignal): Promise<never> {
     if (signal.aborted) end();
     else signal.addEventListener("abort", end, { once: true });
   });
-}
-
-/**
- * On top of our environment: a cache of compiled code from the first file on (else the type stripper is loaded for that
- * one), apart from the one of processes without SMALL_HEAP, which is invalid here; glibc without a pool per thread.
- */
-function agentEnv(): Record<string, string> {
-  return {
-    NODE_COMPILE_CACHE: join(cacheDir(process.env), "compile-agent"),
-    MALLOC_ARENA_MAX: "1",
-  };
 }
 
 /** The last line of a log, or "". */

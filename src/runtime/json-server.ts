@@ -16,8 +16,10 @@ export type JsonRequest = {
   readonly signal: AbortSignal;
 };
 
-/** Status, and a body that becomes JSON. */
-export type Answer = readonly [status: number, body: unknown];
+/** Status, and a body that becomes JSON; with a content type, a text that is sent as it is. */
+export type Answer =
+  | readonly [status: number, body: unknown]
+  | readonly [status: number, text: string, contentType: string];
 
 export type JsonServer = AsyncDisposable & { readonly server: Server };
 
@@ -109,13 +111,13 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function send(response: ServerResponse, [status, body]: Answer): void {
+function send(response: ServerResponse, [status, body, contentType]: Answer): void {
   if (response.headersSent || response.destroyed) return;
-  const text = `${JSON.stringify(body)}\n`;
+  const text = contentType === undefined ? `${JSON.stringify(body)}\n` : String(body);
   response.writeHead(status, {
     // A connection that is kept alive would keep a server that ends waiting for it.
     connection: "close",
-    "content-type": "application/json",
+    "content-type": contentType ?? "application/json",
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",
   });

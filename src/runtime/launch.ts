@@ -5,7 +5,7 @@ import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { once } from "node:events";
 import { UnavailableError, messageOf } from "../errors.ts";
-import { withLifeline } from "./setpriv.ts";
+import { hasLifeline, withLifeline, type User } from "./setpriv.ts";
 
 export type ChildSpec = {
   readonly argv: readonly string[];
@@ -19,11 +19,11 @@ export type ChildSpec = {
   /** Where stdout and stderr are appended; "inherit": the agent's own; "pipe": to be read by us; "discard". */
   readonly output: { readonly file: string } | "inherit" | "pipe" | "discard";
   /** Drops to this user and group (numbers). */
-  readonly user?: { readonly uid: number; readonly gid: number };
+  readonly user?: User;
 };
 
-/** SIGTERM or SIGKILL to a whole process group that `launch` made; a group that is gone is what was wanted. */
-export function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+/** A signal to a whole process group that `launch` made; a group that is gone is what was wanted. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch (error) {
@@ -53,7 +53,9 @@ export async function launch(name: string, spec: ChildSpec): Promise<Launched> {
     if (typeof spec.output === "object") fd = openSync(spec.output.file, "a", 0o640);
     const cwd = spec.cwd === undefined ? {} : { cwd: spec.cwd };
     const stdio = stdioOf(spec.output, fd);
-    const child = spawn(file, args, { env, ...cwd, stdio, detached: true });
+    // Without setpriv Node changes the user itself; it must never run as us.
+    const ids = spec.user === undefined || (await hasLifeline()) ? {} : idsOf(spec.user);
+    const child = spawn(file, args, { env, ...cwd, ...ids, stdio, detached: true });
     if (child.pid === undefined) return refused(messageOf((await once(child, "error"))[0]));
     return { ok: true, child, pid: child.pid };
   } catch (error) {
@@ -61,6 +63,10 @@ export async function launch(name: string, spec: ChildSpec): Promise<Launched> {
   } finally {
     if (fd !== null) closeSync(fd);
   }
+}
+
+function idsOf({ uid, gid }: User): { readonly uid: number; readonly gid: number } {
+  return { uid, gid };
 }
 
 function stdioOf(output: ChildSpec["output"], fd: number | null): StdioOptions {

@@ -9,7 +9,14 @@ export type Lifeline = {
   /** What the child gets when its parent is gone. */
   readonly signal: "KILL" | "TERM";
   /** Runs the program as this user and group (numbers), with that user's groups. */
-  readonly user?: { readonly uid: number; readonly gid: number };
+  readonly user?: User;
+};
+
+export type User = {
+  readonly uid: number;
+  readonly gid: number;
+  /** It is not in the machine's list of users, which has no groups for it then. */
+  readonly isUnknown?: true;
 };
 
 let usable: Promise<boolean> | null = null;
@@ -32,6 +39,12 @@ export async function withLifeline(
   if (!(await hasLifeline())) return argv;
   const { user } = line;
   const as =
-    user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups"];
+    user === undefined
+      ? []
+      : [
+          `--reuid=${user.uid}`,
+          `--regid=${user.gid}`,
+          user.isUnknown === true ? "--clear-groups" : "--init-groups",
+        ];
   return ["setpriv", ...as, "--pdeathsig", line.signal, "--", ...argv];
 }
