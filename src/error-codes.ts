@@ -221,6 +221,10 @@ const table = {
     means: "A drill report cannot be read, is not one of this version, or cannot be written.",
     hint: "check the path; give --resume the JSON file that an earlier drill wrote",
   },
+  AP_RUNNER_STOPPING: {
+    means: "The runner is being stopped and takes no new configuration.",
+    hint: "start it again with the new one",
+  },
   AP_SECRET_UNREADABLE: {
     means: "A secret's file cannot be read, is empty, or others may read it.",
     hint: "check the path; nobody else may read a secret (mode 0600)",

@@ -13,6 +13,10 @@ export type Flags = {
   readonly out: string;
   /** What is asked of a running one, in the order of precedence. */
   readonly verbs: readonly Verb[];
+  /** Of -maintenance: enable; any other word is disable, as it always was. */
+  readonly maintenance: boolean;
+  /** Of -putenv and -putmetric, which may be repeated. */
+  readonly pairs: Readonly<Record<"putenv" | "putmetric", Readonly<Record<string, string>>>>;
   /** What comes after the flags: the main command of a v2 file. */
   readonly command: readonly string[];
 };
@@ -29,13 +33,24 @@ export const HELP = `Usage: containerpilot [flags] [command …]
   -version         the version
   -help            this text
 
-Not built yet: running the jobs, -reload, -maintenance, -putenv, -putmetric, -ping.
+Without any of these the configuration is run. Asked of one that runs, over its control socket:
+  -reload                       read the configuration again; a broken one changes nothing
+  -maintenance enable|disable   out of the catalogue, and back
+  -putenv NAME=VALUE            set a variable for jobs that start from now on; may be repeated
+  -putmetric NAME=VALUE         record a metric; may be repeated
+  -ping                         whether it answers
+
 \`autopilot config check FILE\` checks a configuration and shows every value.
 `;
 
 /** Errors: UsageError AP_USAGE. */
 export function parseFlags(argv: readonly string[]): Flags {
   const given = new Map<string, string>();
+  const pairs = { putenv: {}, putmetric: {} };
+  const set = (name: (typeof WITH_VALUE)[number], value: string): void => {
+    given.set(name, value);
+    if (name === "putenv" || name === "putmetric") Object.assign(pairs[name], pairOf(name, value));
+  };
   let at = 0;
   for (; at < argv.length; at++) {
     const word = argv[at] ?? "";
@@ -51,12 +66,12 @@ export function parseFlags(argv: readonly string[]): Flags {
     }
     if (isOneOf(SWITCHES, name)) given.set(name, switchValue(name, value));
     else if (!isOneOf(WITH_VALUE, name)) throw unknown(name);
-    else if (value !== undefined) given.set(name, checked(name, value));
+    else if (value !== undefined) set(name, value);
     else {
       at += 1;
       const next = argv[at];
       if (next === undefined) throw new UsageError("AP_USAGE", `flag needs an argument: -${name}`);
-      given.set(name, checked(name, next));
+      set(name, next);
     }
   }
   const on = (name: string): boolean => given.get(name) === "true";
@@ -66,6 +81,8 @@ export function parseFlags(argv: readonly string[]): Flags {
     template: on("template"),
     config: given.get("config") ?? "",
     out: given.get("out") ?? "-",
+    maintenance: given.get("maintenance")?.toLowerCase() === "enable",
+    pairs,
     verbs: VERBS.filter((verb) => (isOneOf(SWITCHES, verb) ? on(verb) : given.has(verb))),
     command: argv.slice(at),
   };
@@ -83,10 +100,10 @@ function switchValue(name: string, value: string | undefined): string {
 }
 
 /** The value of a pair is not repeated: it may be a secret. */
-function checked(name: string, value: string): string {
-  if ((name === "putenv" || name === "putmetric") && !value.includes("="))
-    throw new UsageError("AP_USAGE", `-${name} wants KEY=VALUE`);
-  return value;
+function pairOf(name: string, pair: string): Readonly<Record<string, string>> {
+  const at = pair.indexOf("=");
+  if (at < 1) throw new UsageError("AP_USAGE", `-${name} wants KEY=VALUE`);
+  return { [pair.slice(0, at)]: pair.slice(at + 1) };
 }
 
 function unknown(name: string): UsageError {

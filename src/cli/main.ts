@@ -1,6 +1,8 @@
 // Runs one command line to its exit code, and prints what went wrong. `run` goes a short way of its own: an agent must
 // not carry the command-line library, nor any other verb, for months.
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { CLI } from "../cli-path.ts";
 import { UsageError, messageOf } from "../errors.ts";
 import { printError } from "./print-error.ts";
 
@@ -28,8 +30,27 @@ function readerGone(): void {
 
 async function runAgent(args: readonly string[]): Promise<number> {
   const { file, json } = parseRun(args);
+  if (!namesRecipe(file)) return runRunnerFile(file, args);
   const { runNode } = await import("../run.ts");
   return runNode({ file, json });
+}
+
+/** One of ContainerPilot's files: whether a recipe is named is all that is asked here; checking it takes libraries. */
+function namesRecipe(file: string): boolean {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return true; // told by whoever reads it next
+  }
+  const bare = text.replaceAll(/\/\*[\s\S]*?\*\/|(?<![:"'])\/\/[^\n]*/g, "");
+  return /(?:^|[\s{,])["']?recipe["']?\s*:/.test(bare);
+}
+
+async function runRunnerFile(file: string, args: readonly string[]): Promise<number> {
+  const { runHere } = await import("../runner/here.ts");
+  const request = { given: file, name: file, command: [], isContainerbuddy: false };
+  return runHere(request, { entry: CLI, argv: ["run", ...args], env: process.env });
 }
 
 function parseRun(args: readonly string[]): { readonly file: string; readonly json: boolean } {
