@@ -1,28 +1,12 @@
 // What three nodes cost while nothing happens: CPU and memory of each agent and each mysqld, and requests to Consul,
 // counted by a proxy between the agents and a real Consul server.
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Consul, FAST } from "../test/cluster/consul.ts";
 import { Cluster } from "../test/cluster/harness.ts";
+import { cpuSeconds, rssMb } from "./process-cost.ts";
 import { CountingProxy } from "./proxy.ts";
 import { round } from "./statistics.ts";
 import type { Progress } from "./outage.ts";
-
-/** USER_HZ: the unit of utime and stime in /proc, 100 on every Linux that we run on (getconf CLK_TCK). */
-const TICKS_PER_SECOND = 100;
-
-/** utime + stime, seconds. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // Fields are counted after the command's closing parenthesis, which may hold blanks: state is the third field.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function rssMb(pid: number): number {
-  const [, kb] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return round(Number(kb) / 1024);
-}
 
 /** `seconds` of a whole cluster without load; nothing asks it anything meanwhile. */
 export async function benchIdle(seconds: number, progress: Progress): Promise<unknown> {

@@ -5,9 +5,10 @@ import { parseArgs } from "node:util";
 import { benchGroupReplication } from "./group-replication.ts";
 import { benchIdle } from "./idle.ts";
 import { benchOutages } from "./outage.ts";
+import { benchRunner } from "./runner.ts";
 import { benchStart } from "./start.ts";
 
-const USAGE = `usage: node bench/main.ts failover|switchover|idle|start|group-replication|all
+const USAGE = `usage: node bench/main.ts failover|switchover|idle|start|group-replication|runner|all
          [--rounds 10] [--seconds 60] [--without-group-replication] [--json]`;
 
 const { values, positionals } = parseArgs({
@@ -46,6 +47,7 @@ const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   idle: () => benchIdle(Number(values.seconds), progress),
   start: () => benchStart(Math.min(rounds, 5), progress),
   "group-replication": groupReplication,
+  runner: () => benchRunner({ rounds, seconds: Number(values.seconds) }, progress),
 };
 
 /** Every spread in the document, by its path: enough of a table for a terminal. */

@@ -7,9 +7,6 @@ import { SMALL_HEAP, smallHeapEnv } from "../small-heap.ts";
 /** Names the variables that this image set, for the next one to take away again: jobs must not inherit them. */
 const MARK = "AUTOPILOT_RUNNER_IMAGE";
 
-// Without a handler SIGUSR1 would open Node's debugger.
-const FLAGS = [...SMALL_HEAP, "--disable-sigusr1"];
-
 /** What reaps for whoever cannot, and how each is told to forward signals to its one child only. */
 const INITS: readonly (readonly [program: string, ...args: string[]])[] = [
   ["tini", "--"],
@@ -40,7 +37,7 @@ export function settleImage(entry: string, argv: readonly string[], env: NodeJS.
   if (mark === undefined && process.execve !== undefined) {
     const own = Object.entries(smallHeapEnv(env)).filter(([name]) => env[name] === undefined);
     const names = own.map(([name]) => name).join(",");
-    const node = [process.execPath, ...FLAGS, entry, ...argv];
+    const node = [process.execPath, ...SMALL_HEAP, entry, ...argv];
     const [file = "", ...args] = process.pid === 1 ? behindInit(node, env) : node;
     process.execve(file, [file, ...args], {
       ...(env as Record<string, string>),

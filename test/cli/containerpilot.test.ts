@@ -69,24 +69,33 @@ describe("containerpilot", () => {
     expect(statSync(out).mode & 0o777).toBe(0o644);
   });
 
-  test("finds its configuration by flag, by variable, behind file:// and in the variable itself", async () => {
-    const path = file("v3.json5", V3);
+  test("finds its configuration by flag, by variable, behind file:// and in the variable itself, and runs it", async () => {
+    const jobs = `{ discovery: "none", control: { socket: "" }, jobs: [{ name: "app", exec: "echo it runs" }] }`;
+    const path = file("runs.json5", jobs);
+    const old = `{ "consul": "127.0.0.1:9" }`;
     const ways = [
-      [["-config", path], {}, "v3.json5 is good (jobs: 1)"],
-      [["--config", `file://${path}`], {}, "v3.json5 is good (jobs: 1)"],
-      [[], { CONTAINERPILOT: path }, "v3.json5 is good (jobs: 1)"],
-      [["node", "app.js"], { CONTAINERPILOT: V2 }, "CONTAINERPILOT is good (jobs: 2)"],
-      [["node"], { CONTAINERBUDDY: `file://${file("v1.json", V2)}` }, "v1.json is good (jobs: 2)"],
+      [["-config", path], {}],
+      [["--config", `file://${path}`], {}],
+      [[], { CONTAINERPILOT: path }],
+      [["echo", "it runs"], { CONTAINERPILOT: old }],
+      [["echo", "it runs"], { CONTAINERBUDDY: `file://${file("v1.json", old)}` }],
     ] as const;
-    for (const [argv, env, why] of ways) {
+    for (const [argv, env] of ways) {
       const { code, stdout, stderr } = await containerpilot(argv, env);
-      expect([code, stdout]).toEqual([1, ""]);
-      expect(stderr).toContain(why);
-      expect(stderr).toContain("[AP_NOT_BUILT]");
+      expect([code, stderr]).toEqual([0, ""]);
+      expect(stdout).toContain("it runs\n");
     }
   });
 
-  test("does not pretend what is not built: one clear error, and 1", async () => {
+  test("`autopilot run` runs such a file too", async () => {
+    const path = file(
+      "run.json5",
+      `{ discovery: "none", control: { socket: "" }, jobs: [{ name: "app", exec: ["sh", "-c", "exit 6"] }] }`,
+    );
+    expect((await cli(["run", "-c", path])).code).toBe(6);
+  });
+
+  test("a verb without a runner, or without a socket, is one clear error", async () => {
     const path = file("v3.json5", V3);
     for (const flags of [
       ["-reload"],
@@ -94,14 +103,17 @@ describe("containerpilot", () => {
       ["-maintenance", "enable"],
       ["-putenv", "A=b"],
       ["-putmetric", "a=1"],
-      [],
     ]) {
       const { code, stdout, stderr } = await containerpilot([...flags, "-config", path], {
         DB_PASSWORD: "hunter22",
       });
       expect([code, stdout]).toEqual([1, ""]);
-      expect(stderr).toMatch(/^containerpilot: [^\n]+ \[AP_NOT_BUILT\]\n$/);
+      expect(stderr).toMatch(/^containerpilot: [^\n]+ \[AP_CONTROL_UNREACHABLE\]\n$/);
     }
+    const without = file("without.json5", `{ consul: "x", control: { socket: "" } }`);
+    expect((await containerpilot(["-ping", "-config", without])).stderr).toContain(
+      "control.socket is empty",
+    );
   });
 
   test("a wrong configuration is 1 with all problems, wrong flags are 2", async () => {
