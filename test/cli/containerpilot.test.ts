@@ -131,7 +131,7 @@ describe("containerpilot", () => {
     expect(flags.stderr).toContain(
       "flag provided but not defined: -confg (hint: did you mean -config?)",
     );
-    expect((await containerpilot(["-help"])).stdout).toContain("Not built yet");
+    expect((await containerpilot(["-help"])).stdout).toContain("-reload ");
   });
 
   test("flags are Go's: one dash or two, = or a space, and the first other word ends them", () => {

@@ -49,7 +49,7 @@ export class Runner implements AsyncDisposable {
 
   start(env: Env = {}, { argv = [], before = [] }: { argv?: string[]; before?: string[] } = {}) {
     this.#env = env;
-    const [file = "", ...args] = [...before, process.execPath, BINARY, "-config", this.file];
+    const [file, ...args] = [...before, process.execPath, BINARY, "-config", this.file];
     const child = spawn(file, [...args, ...argv], {
       env: cleanEnv(env),
       stdio: ["ignore", "pipe", "pipe"],
