@@ -15,10 +15,7 @@ export function replaceAllMatches(
 ): string {
   const parsed = parseRegex(pattern);
   const program = compile(parsed);
-  const subject: Subject = {
-    text,
-    codes: Array.from(text).map((char) => char.codePointAt(0) ?? 0),
-  };
+  const subject = subjectOf(text);
   const out = budget.text();
   let copied = 0;
   let from = 0;
@@ -36,7 +33,17 @@ export function replaceAllMatches(
   return out.done();
 }
 
-type Subject = { readonly text: string; readonly codes: readonly number[] };
+/** Whether it matches anywhere. */
+export function matchesSomewhere(pattern: string, text: string, budget: Budget): boolean {
+  const program = compile(parseRegex(pattern));
+  return match(program, subjectOf(text), 0, budget) !== null;
+}
+
+type Subject = { readonly codes: readonly number[] };
+
+function subjectOf(text: string): Subject {
+  return { codes: Array.from(text).map((char) => char.codePointAt(0) ?? 0) };
+}
 
 /** Where each group began and ended, the whole match first; -1: it took no part. */
 type Found = readonly number[];
