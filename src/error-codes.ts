@@ -213,6 +213,18 @@ const table = {
     means: "The node cannot be rebuilt safely now.",
     hint: "the reasons are listed; `autopilot status` shows when they are gone",
   },
+  AP_RENDER_COMMAND: {
+    means: "The command of a rendered file failed, or did not end in time.",
+    hint: "run it by hand; the new file is in place, and the command is run again after a while",
+  },
+  AP_RENDER_WAITS: {
+    means: "A template could not be rendered in time: something that it asks for gave no answer.",
+    hint: "check Consul and the named keys; `keyOrDefault` does not wait for a key, `--limit` waits longer",
+  },
+  AP_RENDER_WRITE: {
+    means: "A rendered file cannot be written; what was there is unchanged.",
+    hint: "check that its directory exists, may be written to, and has room",
+  },
   AP_REPORT_OTHER: {
     means: "The drill report to go on with was made with other versions, or on another machine.",
     hint: "begin a new report; figures of two builds or machines are never mixed",
@@ -252,7 +264,7 @@ const table = {
     hint: "add a primary key; an invisible column will do",
   },
   AP_TEMPLATE_INVALID: {
-    means: "The template of a configuration cannot be parsed or rendered.",
+    means: "A template cannot be parsed or rendered.",
     hint: "the message gives line and column; the language is Go's text/template, see README",
   },
   AP_TOOL_MISSING: {

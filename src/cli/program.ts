@@ -168,6 +168,7 @@ function addOtherVerbs(program: Command, done: (code: number) => void): void {
       const { checkObjects } = await import("./objects-check.ts");
       done(await checkObjects(store, command.optsWithGlobals()));
     });
+  addRender(program, done);
   program
     .command("explain [code]")
     .description("what an error code means; without a code, all of them")
@@ -182,6 +183,21 @@ function addOtherVerbs(program: Command, done: (code: number) => void): void {
     .action(async (_, command: Command) => {
       const { showTools } = await import("./tools.ts");
       done(await showTools(command.optsWithGlobals()));
+    });
+}
+
+function addRender(program: Command, done: (code: number) => void): void {
+  program
+    .command("render <target...>")
+    .description("write files from templates and the catalogue; TARGET is TEMPLATE:OUT[:COMMAND]")
+    .option("--once", "until every file is written, then end")
+    .option("--wait <min[:max]>", "quiet time before files are written again", "100ms")
+    .option("--dry", "show on stdout, write and run nothing; implies --once")
+    .option("--timeout <duration>", "how long a command may take", "30s")
+    .option("--limit <duration>", "how long --once waits for answers", "60s")
+    .action(async (targets: string[], _, command: Command) => {
+      const { runRender } = await import("./render.ts");
+      done(await runRender(targets, command.optsWithGlobals()));
     });
 }
 
