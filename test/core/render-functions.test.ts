@@ -108,6 +108,7 @@ const CATALOGUE: readonly (readonly [string, string])[] = [
     "1234567 2.5 4",
   ],
   ['{{file "/etc/motd"}}', "hello\n"],
+  ['{{isIP "10.0.0.1"}} {{isIP "web.example"}}', "true false"],
 ];
 
 const TEXTS: readonly (readonly [string, string])[] = [

@@ -2,6 +2,7 @@
 // What is not known yet looks empty, and the rendering that saw it is thrown away (src/render/evaluate.ts).
 import type { TemplateFunction } from "../template/function.ts";
 import { hostPort } from "../host-port.ts";
+import { isIpAddress } from "../ip-address.ts";
 import { TemplateError } from "../template/template-error.ts";
 import { describe, numberIn, textArgument, type Struct, type Value } from "../template/value.ts";
 import { parseServiceQuery, parseStatuses } from "./service-query.ts";
@@ -27,6 +28,7 @@ export function catalogueFunctions(parts: CatalogueParts): ReadonlyMap<string, T
     ["tree", { least: 1, most: 1, call: ([path]) => pairs(ask, path, "all") }],
     ["file", { least: 1, most: 1, call: ([path]) => file(parts, path) }],
     ["hostPort", { least: 2, most: 2, call: address }],
+    ["isIP", { least: 1, most: 1, call: ([it]) => isIpAddress(textArgument(it, "isIP")) }],
   ]);
 }
 
