@@ -1,0 +1,45 @@
+// The configurations that lie in recipes/ are ones that the loader takes, as they are and with every variable set.
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ROOT } from "../source.ts";
+import { load } from "./runner.ts";
+
+const FILES = globSync("recipes/*/*.json5", { cwd: ROOT }).toSorted();
+
+const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+
+describe("the recipes' configurations", () => {
+  test("are there", () => {
+    expect(FILES).toEqual([
+      "recipes/nginx/containerpilot.json5",
+      "recipes/workshop/customers.json5",
+      "recipes/workshop/sales.json5",
+    ]);
+  });
+
+  test.each(FILES)("%s is taken without a warning", (file) => {
+    const { dialect, warnings, config } = load(read(file));
+    expect([dialect, warnings]).toEqual(["v3", []]);
+    expect(config.catalogue).toMatchObject({ kind: "consul", address: "consul:8500" });
+    expect(config.jobs.filter(({ service }) => service !== null)).toHaveLength(1);
+  });
+
+  test.each(FILES)("%s takes its place and its catalogue from the environment", (file) => {
+    const env = { CONSUL_HTTP_ADDR: "127.0.0.1:18500", PORT: "4711", NGINX_PORT: "4711" };
+    const places = {
+      NGINX_PREFIX: "/x",
+      NGINX_TEMPLATE: "/x/t",
+      WORKSHOP: "/x",
+      UPSTREAMS: "/x/u",
+    };
+    const { config } = load(read(file), { env: { ...env, ...places } });
+    expect(config.catalogue).toMatchObject({ address: "127.0.0.1:18500" });
+    expect(config.jobs.map(({ service }) => service?.port ?? 4711)).toEqual(
+      config.jobs.map(() => 4711),
+    );
+    const text = JSON.stringify(config.jobs);
+    for (const fixed of ["consul:8500", "/opt/", "/run/", "/etc/"])
+      expect(text).not.toContain(fixed);
+  });
+});
