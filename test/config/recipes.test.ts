@@ -1,5 +1,5 @@
 // The configurations that lie in recipes/ are ones that the loader takes, as they are and with every variable set.
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ROOT } from "../source.ts";
@@ -41,5 +41,23 @@ describe("the recipes' configurations", () => {
     const text = JSON.stringify(config.jobs);
     for (const fixed of ["consul:8500", "/opt/", "/run/", "/etc/"])
       expect(text).not.toContain(fixed);
+  });
+});
+
+describe("the recipes' containers", () => {
+  const composes = globSync("recipes/{nginx,workshop}/compose.yaml", { cwd: ROOT });
+  const dockerfiles = globSync("images/{nginx,workshop}/Dockerfile", { cwd: ROOT });
+
+  test("are built from files that are there", () => {
+    expect([composes.length, dockerfiles.length]).toEqual([2, 2]);
+    const named = composes.flatMap((file) => [...read(file).matchAll(/dockerfile: (\S+)/g)]);
+    expect(new Set(named.map(([, path = ""]) => path))).toEqual(new Set(dockerfiles));
+    for (const file of dockerfiles) {
+      const copied = [...read(file).matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, from = ""]) =>
+        from.split(" "),
+      );
+      expect(copied.length).toBeGreaterThan(3);
+      for (const path of copied) expect(existsSync(join(ROOT, path))).toBe(true);
+    }
   });
 });
