@@ -45,7 +45,8 @@ function read(file: string, before: readonly string[]): readonly string[] {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as readonly string[];
   } catch (error) {
-    console.error(`${file}: ${String(error)}`);
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    console.error(isMissing ? `no upstreams yet in ${file}` : `${file}: ${String(error)}`);
     return before;
   }
 }

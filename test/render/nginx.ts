@@ -36,7 +36,7 @@ export async function findNginx(): Promise<Tool | { readonly why: string }> {
 export async function startNginx(tool: Tool, consul: string): Promise<Nginx> {
   const prefix = await mkdtemp(join(tmpdir(), "autopilot-nginx-"));
   const port = await freePort();
-  const env = { NGINX_LISTEN: `127.0.0.1:${port}`, NGINX_WORKERS: "2", NGINX_ACCESS_LOG: "off" };
+  const env = { NGINX_LISTEN: `127.0.0.1:${port}`, NGINX_WORKERS: "2" };
   const target = `${TEMPLATE}:${join(prefix, "nginx.conf")}`;
   const first = await cli(["render", "--once", "--consul", consul, target], { env });
   if (first.code !== 0) throw new Error(first.stderr);

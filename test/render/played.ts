@@ -181,7 +181,7 @@ export function play(targets: readonly string[], played = new PlayedCatalogue())
     }),
     catalogue: played.catalogue,
     clock,
-    env: {},
+    env: { CONSUL_HTTP_TOKEN: "a-secret", SHOWN: "yes" },
     wait: { leastMs: 100, mostMs: 400 },
     signal: stop.signal,
     async write(path, text) {

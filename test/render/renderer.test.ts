@@ -149,12 +149,19 @@ describe("rendering from the catalogue", () => {
     expect(it.files.get("out")).toBe("here");
   });
 
-  test("a template that comes from a key may not read files, nor our token", async () => {
+  test("a template that comes from a key may not read files", async () => {
     const played = templates({ t: '{{file "/etc/hostname"}}' });
     await using it = play(["kv:t:out"], played);
     await settled();
     expect(it.did).toEqual([]);
     expect(it.failed).toMatchObject([{ message: expect.stringContaining("may not read files") }]);
+  });
+
+  test("no template sees our token", async () => {
+    const played = templates({ t: '[{{env "CONSUL_HTTP_TOKEN"}}{{env "SHOWN"}}]' });
+    await using it = play(["kv:t:out"], played);
+    await settled();
+    expect(it.files.get("out")).toBe("[yes]");
   });
 
   test("a command that failed is told and run again, less and less often, until it succeeds", async () => {
