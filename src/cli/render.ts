@@ -56,8 +56,7 @@ export async function runRender(words: readonly string[], options: RenderOptions
       await renderForever(parts);
       return 0;
     }
-    const { failures } = await renderOnce(parts, limitMs);
-    return exitCodeOf(failures);
+    return exitCodeOf(await renderOnce(parts, limitMs));
   } finally {
     process.removeListener("SIGINT", end).removeListener("SIGTERM", end);
     consul.close();
@@ -123,9 +122,9 @@ function lineOf(error: unknown): string {
   return `${error.message} (hint: ${error.hint}) [${error.code}]`;
 }
 
-/** Of the first failure; all of them have been told. */
-function exitCodeOf([first]: readonly unknown[]): number {
-  if (first === undefined) return 0;
-  if (first instanceof AutopilotError) return first.exitCode;
-  throw first;
+/** Of the first failure, which has been told. */
+function exitCodeOf(failure: unknown): number {
+  if (failure === null) return 0;
+  if (failure instanceof AutopilotError) return failure.exitCode;
+  throw failure;
 }

@@ -28,21 +28,21 @@ export type RenderParts = {
   readonly fail: (error: unknown) => void;
 };
 
-/** What became of the targets, of the first error of each. */
-export type Rendered = { readonly failures: readonly unknown[] };
-
 type State = {
   readonly parts: RenderParts;
   readonly sources: Sources;
   readonly outcomes: Map<Target, Outcome>;
-  readonly failures: unknown[];
+  firstFailure: unknown;
   /** Commands that failed: they are run again, as the change that they stand for still has to be made known. */
   readonly owed: Set<string>;
   /** Rounds in a row in which a file could not be written, or a command failed. */
   misses: number;
   /** What was said of each target last: it is said once. */
   readonly said: Map<Target, string>;
+  /** Changes of what was known. */
   unrest: Unrest | null;
+  /** First answers. */
+  arrivals: Unrest | null;
   wake: () => void;
 };
 
@@ -52,9 +52,9 @@ export async function renderForever(parts: RenderParts): Promise<void> {
   try {
     for (;;) {
       await round(state);
-      // Not as long where something was missed.
       const { misses } = state;
-      await changed(state, misses > 0 ? pauseAfter(misses, AGAIN) : LONGEST_MS);
+      if (misses > 0) await changed(state, pauseAfter(misses, AGAIN));
+      else while (!(await changed(state, LONGEST_MS)));
       await quiet(state);
     }
   } catch (error) {
@@ -65,17 +65,17 @@ export async function renderForever(parts: RenderParts): Promise<void> {
 }
 
 /**
- * Until every target was rendered, or cannot be: by its own fault. Errors: UnavailableError AP_RENDER_WAITS after
- * `limitMs`, with what did not answer; the signal's reason.
+ * Until every target was rendered, or cannot be: by its own fault. The first failure, or null; all have been told.
+ * Errors: UnavailableError AP_RENDER_WAITS after `limitMs`, with what did not answer; the signal's reason.
  */
-export async function renderOnce(parts: RenderParts, limitMs: number): Promise<Rendered> {
+export async function renderOnce(parts: RenderParts, limitMs: number): Promise<unknown> {
   const endsAt = parts.clock.now() + limitMs;
   const state = begin(parts);
   try {
     for (;;) {
       await round(state);
       const waiting = [...state.outcomes].filter(([, { kind }]) => kind === "waits");
-      if (waiting.length === 0) return { failures: state.failures };
+      if (waiting.length === 0) return state.firstFailure;
       if (!(await changed(state, endsAt - parts.clock.now()))) throw tooLong(waiting, limitMs);
       await quiet(state);
     }
@@ -90,8 +90,10 @@ function begin(parts: RenderParts): State {
     parts,
     sources: watchSources({
       catalogue: parts.catalogue,
-      onChange() {
-        state.unrest = changedAt(state.unrest, parts.clock.now());
+      onChange(isFirst) {
+        const now = parts.clock.now();
+        if (isFirst) state.arrivals = changedAt(state.arrivals, now);
+        else state.unrest = changedAt(state.unrest, now);
         state.wake();
       },
       // While Consul is away every watch fails again and again, each in words of its own.
@@ -104,11 +106,12 @@ function begin(parts: RenderParts): State {
       },
     }),
     outcomes: new Map(),
-    failures: [],
+    firstFailure: null,
     owed: new Set(),
     misses: 0,
     said: new Map(),
     unrest: null,
+    arrivals: null,
     wake: () => {},
   };
   return state;
@@ -116,21 +119,30 @@ function begin(parts: RenderParts): State {
 
 /** Waits for a change; false: none came in time. Errors: the signal's reason. */
 async function changed(state: State, limitMs: number): Promise<boolean> {
-  const { clock, signal } = state.parts;
-  signal.throwIfAborted();
-  if (state.unrest !== null) return true;
+  state.parts.signal.throwIfAborted();
+  if (hasChanged(state)) return true;
   if (limitMs <= 0) return false;
+  await pauseUnlessWoken(state, limitMs);
+  return hasChanged(state);
+}
+
+/** Errors: the signal's reason. */
+async function pauseUnlessWoken(state: State, ms: number): Promise<void> {
+  const { clock, signal } = state.parts;
   const over = new AbortController();
   state.wake = () => over.abort();
   try {
-    await clock.sleep(limitMs, AbortSignal.any([signal, over.signal]));
+    await clock.sleep(ms, AbortSignal.any([signal, over.signal]));
   } catch {
     // A change, or the end: the signal says which.
     signal.throwIfAborted();
   } finally {
     state.wake = () => {};
   }
-  return state.unrest !== null;
+}
+
+function hasChanged({ unrest, arrivals }: State): boolean {
+  return unrest !== null || arrivals !== null;
 }
 
 const TELL_AGAIN_MS = 60_000;
@@ -139,24 +151,26 @@ const LONGEST_MS = 24 * 3_600_000;
 /** A disk that is full, a server that is just being started: what was missed is made up for. */
 const AGAIN = { firstMs: 1_000, longestMs: 60_000 };
 
-/** While answers are still coming in nobody is served yet; but not each of hundreds is worth a rendering. */
+/** Whoever asked waits for these answers; but not each of hundreds is worth a rendering. */
 const BRIEF: Wait = { leastMs: 2, mostMs: 20 };
 
 /** After a change: until it has become quiet. */
 async function quiet(state: State): Promise<void> {
-  const { clock, signal } = state.parts;
-  const isIncomplete = [...state.outcomes.values()].some(({ kind }) => kind === "waits");
-  const wait = isIncomplete ? BRIEF : state.parts.wait;
-  while (state.unrest !== null) {
-    const restMs = dueAt(state.unrest, wait) - clock.now();
+  const { clock, wait } = state.parts;
+  while (hasChanged(state)) {
+    const ofUnrest = state.unrest === null ? Infinity : dueAt(state.unrest, wait);
+    const ofArrivals = state.arrivals === null ? Infinity : dueAt(state.arrivals, BRIEF);
+    const restMs = Math.min(ofUnrest, ofArrivals) - clock.now();
     if (restMs <= 0) return;
-    await clock.sleep(restMs, signal);
+    // A first answer may come meanwhile, which is due earlier.
+    await pauseUnlessWoken(state, restMs);
   }
 }
 
 async function round(state: State): Promise<void> {
   const { parts, sources } = state;
   state.unrest = null;
+  state.arrivals = null;
   const used = new Map<string, Source>();
   for (const target of parts.targets) {
     const { ask } = sources;
@@ -222,7 +236,7 @@ async function runOne(state: State, command: string): Promise<boolean> {
 }
 
 function fail(state: State, error: unknown): void {
-  state.failures.push(error);
+  state.firstFailure ??= error;
   state.parts.fail(error);
 }
 

@@ -20,7 +20,8 @@ export type Sources = {
 
 export type SourceParts = {
   readonly catalogue: Catalogue;
-  readonly onChange: () => void;
+  /** `isFirst`: it is the source's first answer. */
+  readonly onChange: (isFirst: boolean) => void;
   /** A watch failed, and goes on. */
   readonly onError: (error: unknown) => void;
 };
@@ -47,8 +48,9 @@ export function watchSources({ catalogue, onChange, onError }: SourceParts): Sou
     one.ended = follow(catalogue, source, {
       signal: abort.signal,
       onChange(answer) {
+        const isFirst = one.answer === null;
         one.answer = answer;
-        onChange();
+        onChange(isFirst);
       },
       onError,
     });

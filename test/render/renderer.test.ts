@@ -101,6 +101,21 @@ describe("rendering from the catalogue", () => {
     expect(it.files.get("out")).toBe("a: 1 2\nb: 1 2\nc: 1 2\nd: 1 2\n");
   });
 
+  test("a template that waits for a key takes nothing of the quiet from the others", async () => {
+    const played = templates({ t: ALL, u: '{{key "nobody/writes/it"}}' });
+    played.set("a", [1]);
+    await using it = play(["kv:t:out", "kv:u:other"], played);
+    await settled();
+    played.set("a", [2]);
+    await settled();
+    it.clock.advance(90);
+    await settled();
+    expect(it.files.get("out")).toBe("a: 1\n");
+    it.clock.advance(10);
+    await settled();
+    expect(it.files.get("out")).toBe("a: 2\n");
+  });
+
   test("one that never rests does not hold the others up for longer than the most", async () => {
     const played = templates({ t: ALL });
     played.set("a", [1]);
@@ -145,6 +160,8 @@ describe("rendering from the catalogue", () => {
     expect(it.told).toEqual(["kv:t waits for key a/b"]);
     expect(it.did).toEqual([]);
     played.put("a/b", "here");
+    await settled();
+    it.clock.advance(100);
     await settled();
     expect(it.files.get("out")).toBe("here");
   });
