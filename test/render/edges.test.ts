@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCommand } from "../../src/render/run-command.ts";
+import { readText } from "../../src/render/watch-sources.ts";
 import { writeWhole } from "../../src/render/write-file.ts";
 import { until } from "../contract/until.ts";
 
@@ -77,6 +78,20 @@ describe("a rendered file", () => {
     const none = writeWhole(join(dir, "none", "x"), "x");
     await expect(none).rejects.toMatchObject({ code: "AP_RENDER_WRITE", exitCode: 69 });
     expect((await readdir(dir)).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+});
+
+describe("a file that a template is, or asks for", () => {
+  test("is read as text, and refused with the reason where it is none or too large", async () => {
+    const large = join(dir, "large");
+    await writeFile(large, "x".repeat(1024 * 1024));
+    expect(readText(large)).toHaveProperty("text");
+    await writeFile(large, "x".repeat(1024 * 1024 + 1));
+    expect(readText(large)).toEqual({ problem: "it has more than 1048576 bytes" });
+    expect(readText(dir)).toEqual({ problem: "it is no file" });
+    expect(readText(join(dir, "nowhere"))).toMatchObject({
+      problem: expect.stringMatching(/^ENOENT/),
+    });
   });
 });
 

@@ -34,6 +34,8 @@ const instance = (name: string, port: number, more: object = {}) => ({
   ...more,
 });
 
+const unanswered = (error: unknown) => ({ status: 0, body: String(error) });
+
 const found = await findNginx();
 if ("why" in found) {
   console.warn(`SKIPPED: the recipe of nginx: ${found.why}`);
@@ -92,7 +94,7 @@ if ("why" in found) {
       for (let i = 1; i <= RELOADS; i++) {
         // Begun before a reload, and answered after all of them.
         if (i % 8 === 1) {
-          slow.push(request(`${nginx.url}/web/slow`));
+          slow.push(request(`${nginx.url}/web/slow`).catch(unanswered));
           await until(
             "the slow request is under way",
             () => one.held() + two.held() === slow.length,
