@@ -22,6 +22,8 @@ describe("the recipes' configurations", () => {
     const { dialect, warnings, config } = load(read(file));
     expect([dialect, warnings]).toEqual(["v3", []]);
     expect(config.catalogue).toMatchObject({ kind: "consul", address: "consul:8500" });
+    // The containers run as somebody else than root.
+    expect(config.control?.socket).toMatch(/^\/run\/(nginx|workshop)\//);
     expect(config.jobs.filter(({ service }) => service !== null)).toHaveLength(1);
   });
 
@@ -32,12 +34,14 @@ describe("the recipes' configurations", () => {
       NGINX_TEMPLATE: "/x/t",
       WORKSHOP: "/x",
       UPSTREAMS: "/x/u",
+      CONTROL_SOCKET: "/x/containerpilot.socket",
     };
     const { config } = load(read(file), { env: { ...env, ...places } });
     expect(config.catalogue).toMatchObject({ address: "127.0.0.1:18500" });
     expect(config.jobs.map(({ service }) => service?.port ?? 4711)).toEqual(
       config.jobs.map(() => 4711),
     );
+    expect(config.control).toEqual({ socket: "/x/containerpilot.socket" });
     const text = JSON.stringify(config.jobs);
     for (const fixed of ["consul:8500", "/opt/", "/run/", "/etc/"])
       expect(text).not.toContain(fixed);
