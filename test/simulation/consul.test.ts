@@ -123,6 +123,23 @@ test("a cut node is not answered, and hears what it missed when the path is back
   expect(seen).toEqual([0, 1]);
 });
 
+test("a watch that a server which lags behind has answered hears the rest when that has caught up", async () => {
+  const { world, consul, kv, after } = stage();
+  const seen: string[] = [];
+  void kv.watch("k", {
+    signal: new AbortController().signal,
+    onChange: (entries) => seen.push(entries[0]?.value ?? ""),
+    onError: () => {},
+  });
+  consul.bad({ staleMs: 1_000 });
+  for (let n = 0; n < 30; n++) {
+    await after(kv.commit([{ do: "set", key: "k", value: `${n} at first` }]), 300);
+    await after(kv.commit([{ do: "set", key: "k", value: `${n}` }]), 3_000);
+    expect(seen.at(-1)).toBe(`${n}`);
+  }
+  expect(world.seen["read stale"]).toBeGreaterThan(5);
+});
+
 test("a dead process's requests may still have their effect, and nothing of it hears the answer", async () => {
   const { world, life, kv, consul } = stage();
   let heard = false;

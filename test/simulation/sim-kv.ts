@@ -98,6 +98,7 @@ function watch(consul: SimConsul, caller: Caller, prefix: string, watcher: KvWat
     // A server that is behind blocks until it has caught up.
     const againMs = now === fingerprint(consul.entries(prefix)) ? 0 : consul.weather.staleMs;
     if (now === seen) {
+      if (againMs > 0) return void world.after(againMs, null, arrive);
       leave = consul.park(prefix, arrive);
       return;
     }
