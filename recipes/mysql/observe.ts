@@ -88,7 +88,9 @@ async function checkAmnesia({ memory, registry }: ObserveParts): Promise<void> {
   const { peersAgeMs } = registry.facts();
   if (peersAgeMs === null || peersAgeMs > 1_000) return;
   memory.promisedHigh = registry.peer(memory.uuid)?.promised ?? 0;
-  memory.amnesiac = memory.promisedHigh > memory.promise.epoch;
+  memory.amnesiac = memory.promise.amnesiac === true || memory.promisedHigh > memory.promise.epoch;
+  // On the disk with the next promise: until then the old one tells again.
+  if (memory.amnesiac) memory.promise = { ...memory.promise, amnesiac: true };
 }
 
 /** How much room there is: a commit that finds none waits without an error (§10 "disk full"). */

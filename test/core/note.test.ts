@@ -33,6 +33,11 @@ describe("the note", () => {
     expect(noting(sent, at(14)).pending).toBeNull();
   });
 
+  test("leaves the promise beside it, and that this node is amnesiac, as they are", () => {
+    const noted = noting({ ...NOTHING, amnesiac: true }, at(12));
+    expect(noted).toMatchObject({ epoch: 3, amnesiac: true });
+  });
+
   test("knows a configuration by its epoch, voters and k, not by its version", () => {
     const noted = noting(NOTHING, at(12));
     expect(isNoted(noted, at(14, { phase: "promoting" }))).toBe(true);

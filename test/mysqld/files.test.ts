@@ -165,6 +165,8 @@ describe("setAside", () => {
 describe("the promise", () => {
   test("is zero before the first, and then what was written", async () => {
     expect(await readPromise(dir)).toEqual({ epoch: 0, ver: 0, seenEpoch: 0 });
+    await writePromise(dir, { epoch: 3, ver: 9, seenEpoch: 4, amnesiac: true });
+    expect(await readPromise(dir)).toEqual({ epoch: 3, ver: 9, seenEpoch: 4, amnesiac: true });
     await writePromise(dir, { epoch: 3, ver: 9, seenEpoch: 4 });
     expect(await readPromise(dir)).toEqual({ epoch: 3, ver: 9, seenEpoch: 4 });
     await writePromise(dir, { epoch: 3, ver: 9, seenEpoch: 4 });
@@ -193,7 +195,8 @@ describe("the promise", () => {
   });
 
   test("that is damaged is never taken for none", async () => {
-    for (const text of ["", "{", '{"epoch":1}', '{"epoch":-1,"ver":0,"seenEpoch":0}']) {
+    const forgot = '{"epoch":1,"ver":0,"seenEpoch":0,"amnesiac":"yes"}';
+    for (const text of ["", "{", '{"epoch":1}', '{"epoch":-1,"ver":0,"seenEpoch":0}', forgot]) {
       await writeFile(layout(dir).promise, text);
       await expect(readPromise(dir)).rejects.toMatchObject({ code: "AP_DATADIR_FOREIGN" });
       await expect(writePromise(dir, { epoch: 9, ver: 9, seenEpoch: 9 })).rejects.toBeInstanceOf(

@@ -109,6 +109,28 @@ const forgivenEarly: Race = {
   },
 };
 
+const forgetsAgain: Race = {
+  name: "a voter forgets, follows, restarts, and is asked",
+  story:
+    "only A acknowledges, A's volume goes back in time, A follows, has received nothing yet, and restarts; the primary dies",
+  nodes: 3,
+  durability: {},
+  play: async (on) => {
+    await on.steady();
+    const restore = await oldVolumes(on);
+    const [primary, a, b] = on.three();
+    await onlyOneAcknowledges(on, b);
+    await restore(a);
+    on.unstall(a);
+    a.start();
+    await on.until(() => (a.parts.machine.server?.receiver.io ?? "No") !== "No");
+    on.stall(a);
+    await on.wait(300);
+    a.kill();
+    await primaryGoneWith(on, primary, [a, b]);
+  },
+};
+
 const aloneAndTheOther: Race = {
   name: "alone, and one that was not told",
   story:
@@ -337,6 +359,7 @@ const STATE = "autopilot/sim/state";
 export const MEMBERSHIP_RACES: readonly Race[] = [
   amnesiacRemoved,
   amnesiacVotes,
+  forgetsAgain,
   forgivenEarly,
   aloneAndTheOther,
   removalInDoubt,

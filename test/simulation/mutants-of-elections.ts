@@ -274,11 +274,33 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "recipes/mysql/observe.ts",
-        "memory.amnesiac = memory.promisedHigh > memory.promise.epoch;",
-        "memory.amnesiac = false;",
+        "memory.promise.amnesiac === true || memory.promisedHigh > memory.promise.epoch;",
+        "false;",
       ),
     ],
     kills: [race("a voter forgets and is asked", "(1)")],
+  },
+  {
+    rule: "amnesia_forgotten",
+    says: "a node that forgot is still amnesiac after a restart, although it has promised since",
+    section: "§2 S29",
+    serves: ["I5", "(1)"],
+    edits: [edit("recipes/mysql/observe.ts", "memory.promise.amnesiac === true || ", "")],
+    kills: [race("a voter forgets, follows, restarts, and is asked", "(1)")],
+  },
+  {
+    rule: "amnesia_not_noted",
+    says: "that a node forgot is on the disk with whatever it promises next",
+    section: "§2 S29",
+    serves: ["I5", "(1)"],
+    edits: [
+      edit(
+        "recipes/mysql/observe.ts",
+        "memory.promise = { ...memory.promise, amnesiac: true };",
+        "memory.amnesiac = true;",
+      ),
+    ],
+    kills: [race("a voter forgets, follows, restarts, and is asked", "(1)")],
   },
   {
     rule: "spoke_before_it_read",

@@ -11,7 +11,7 @@ export function noting(
   const before = promise.noted ?? null;
   const noted = before !== null && before.ver > state.ver ? before : state;
   return {
-    epoch: promise.epoch,
+    ...promise,
     ver: Math.max(promise.ver, state.ver),
     seenEpoch: Math.max(promise.seenEpoch, state.epoch),
     noted,

@@ -105,6 +105,8 @@ export type PromiseFacts = {
   /** The newest `state` read, and, of a published primary, the one that it is about to write (§7a "the note"). */
   readonly noted?: State | null;
   readonly pending?: State | null;
+  /** Went back behind a promise, and was not outside of V since (§2): what is promised after that hides it from Consul. */
+  readonly amnesiac?: boolean;
 };
 
 /** What Consul says. `reachable` false: everything else is the last that was read. */

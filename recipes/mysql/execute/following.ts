@@ -175,6 +175,9 @@ async function forgiven(hands: Hands): Promise<void> {
   if (memory.amnesiac !== true) return;
   const state = await consistentState(hands);
   if (state === null || state.value.voters.includes(uuidOf(hands))) return;
+  const whole = { ...memory.promise, amnesiac: false };
+  await hands.disk.writePromise(whole);
+  memory.promise = whole;
   memory.amnesiac = false;
   memory.promisedHigh = 0;
 }

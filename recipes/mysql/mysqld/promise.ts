@@ -34,8 +34,9 @@ export async function writePromise(dir: string, next: PromiseFacts): Promise<voi
     const kept = next.epoch >= now.epoch && next.ver >= now.ver && next.seenEpoch >= now.seenEpoch;
     const says = `promise ${JSON.stringify(next)} after ${JSON.stringify(now)}`;
     invariant(kept && parse(JSON.stringify(next)) !== null, "AP_BUG_INVARIANT", says);
-    const { epoch, ver, seenEpoch, noted, pending } = next;
-    await writeDurable(path, `${JSON.stringify({ epoch, ver, seenEpoch, noted, pending })}\n`);
+    const { epoch, ver, seenEpoch, noted, pending, amnesiac } = next;
+    const all = { epoch, ver, seenEpoch, noted, pending, amnesiac };
+    await writeDurable(path, `${JSON.stringify(all)}\n`);
   });
   // The next writer waits for this one, whatever became of it; its failure is this caller's.
   writers.set(
@@ -50,14 +51,16 @@ function parse(text: string): PromiseFacts | null {
     const { epoch, ver, seenEpoch, ...notes } = JSON.parse(text) as Partial<PromiseFacts>;
     const all = [epoch, ver, seenEpoch];
     if (!all.every((n) => Number.isSafeInteger(n) && Number(n) >= 0)) return null;
-    const { noted, pending } = notes;
+    const { noted, pending, amnesiac } = notes;
     if (![noted, pending].every(isNote)) return null;
+    if (amnesiac !== undefined && typeof amnesiac !== "boolean") return null;
     return {
       epoch: Number(epoch),
       ver: Number(ver),
       seenEpoch: Number(seenEpoch),
       ...(noted === undefined ? {} : { noted }),
       ...(pending === undefined ? {} : { pending }),
+      ...(amnesiac === undefined ? {} : { amnesiac }),
     };
   } catch {
     return null; // not JSON: damaged, which the caller says
