@@ -34,9 +34,11 @@ export function notYetSafe(
   if (others.length === 0) return null;
   if (position?.epoch !== epoch) return "the primary's position is not known yet";
   const wanted = gtidSet(position.executed);
-  const holders = peers.filter(
-    (peer) => others.includes(peer.uuid) && !peer.amnesiac && contains(heldSet(peer), wanted),
-  );
+  const holders = peers.filter((peer) => {
+    if (!others.includes(peer.uuid) || !contains(heldSet(peer), wanted)) return false;
+    // What one that forgot says is on its disk now; what it had lost is there again when it holds the primary's last word.
+    return !peer.amnesiac || contains(heldSet(peer), gtidSet(primary.executed));
+  });
   if (holders.length >= acks) return null;
   return `${holders.length} of ${acks} other voters hold the primary's position`;
 }
