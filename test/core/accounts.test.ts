@@ -2,6 +2,31 @@
 import { describe, expect, test } from "vitest";
 import { deeds, NOW, situation, uuid } from "./situation.ts";
 
+describe("the account of whoever founded the cluster", () => {
+  const founder = situation()
+    .withVoters("a", "b", "c")
+    .asPrimary()
+    .server({ accounts: [2, 3].map((serverId) => ({ serverId, locked: false })) });
+
+  test("is made by itself, once, for when it is a replica", () => {
+    expect(founder.decides()).toMatchObject([{ do: "make-account", serverId: 1 }]);
+    const accounts = [1, 2, 3].map((serverId) => ({ serverId, locked: true }));
+    expect(deeds(founder.server({ accounts }).decides())).toEqual(["hold"]);
+  });
+
+  test("is not made where CREATE USER could wait, or anything else is under way", () => {
+    for (const busy of [
+      founder.semiSync({ clients: 0 }),
+      founder.semiSync({ waitSessions: 1 }),
+      founder.changing("remove"),
+      founder.consul({ paused: true }),
+      founder.me({ serverId: null }),
+      founder.asPrimary("marking").server({ accounts: [] }),
+    ])
+      expect(deeds(busy.decides())).not.toContain("make-account");
+  });
+});
+
 describe("an account that no datadir claims", () => {
   const account = (serverId: number) => ({ serverId, locked: true });
   const primary = situation()

@@ -278,6 +278,15 @@ describe("data", () => {
     });
   });
 
+  test("an account that nobody asked for is made only of oneself, by an open primary that is acknowledged", () => {
+    each(["make-account"], ({ serverId }, o) => {
+      expect(o.primacy?.stage).toBe("open");
+      expect(serverId).toBe(o.me.serverId);
+      expect(o.server?.semiSync.clients).toBeGreaterThanOrEqual(stateOf(o)?.acks ?? 99);
+      expect(o.change).toBeNull();
+    });
+  });
+
   test("accounts are dropped only of nobody, by an open primary that is acknowledged", () => {
     each(["drop-account"], ({ serverId }, o) => {
       expect(o.primacy?.stage).toBe("open");

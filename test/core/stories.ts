@@ -74,7 +74,8 @@ export const STORIES: readonly Situation[] = [
   three
     .asPrimary()
     .consul({ claims: [1, 2] })
-    .server({ accounts: [{ serverId: 9, locked: true }] }),
+    .server({ accounts: [1, 9].map((serverId) => ({ serverId, locked: serverId === 9 })) }),
+  three.asPrimary().server({ accounts: [] }),
   outside.withoutDatadir(),
   outside.withoutDatadir().and({
     room: {

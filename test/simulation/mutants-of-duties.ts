@@ -159,6 +159,36 @@ export const DUTY_MUTANTS: readonly Mutant[] = [
     ),
   ),
   guard(
+    "amnesiac_holds",
+    "§7 rebuild",
+    "liveness",
+    "what one that forgot holds now counts, or it and whoever cannot follow wait for each other",
+    {
+      file: "rebuild",
+      text: "return !peer.amnesiac || contains(heldSet(peer), gtidSet(primary.executed));",
+      instead: "return !peer.amnesiac;",
+    },
+    unit(
+      "rebuild",
+      "giving up data is safe > with an amnesiac's, once it holds all that the primary's newest record says",
+    ),
+  ),
+  guard(
+    "amnesiac_holds_again",
+    "§7 rebuild",
+    "(1)",
+    "data is not set aside for one that forgot and has not received it again",
+    {
+      file: "rebuild",
+      text: "return !peer.amnesiac || contains(heldSet(peer), gtidSet(primary.executed));",
+      instead: "return true;",
+    },
+    unit(
+      "rebuild",
+      "giving up data is safe > with an amnesiac's, once it holds all that the primary's newest record says",
+    ),
+  ),
+  guard(
     "exit_ends_the_epoch",
     "§4",
     "I8",
@@ -337,6 +367,32 @@ export const DUTY_MUTANTS: readonly Mutant[] = [
     unit(
       "primary",
       "a node that asks to replicate > is not admitted by what it said before V changed: it might acknowledge still",
+    ),
+  ),
+  guard(
+    "founder_has_an_account",
+    "§7",
+    "liveness",
+    "a primary without an account makes one, for when it has to copy from a closed holder",
+    { file: "primary", text: "    ownAccount(o, server, entry.value) ??\n", instead: "" },
+    unit(
+      "accounts",
+      "the account of whoever founded the cluster > is made by itself, once, for when it is a replica",
+    ),
+  ),
+  guard(
+    "own_account_while_clients",
+    "S22",
+    "liveness",
+    "nor its own, nor drops one, but while k acknowledge and nothing waits",
+    {
+      file: "accounts",
+      text: "return server.semiSync.clients >= state.acks && server.semiSync.waitSessions === 0;",
+      instead: "return true;",
+    },
+    unit(
+      "accounts",
+      "the account of whoever founded the cluster > is not made where CREATE USER could wait, or anything else is under way",
     ),
   ),
   guard(

@@ -71,3 +71,27 @@ test("a voter that cannot follow leaves V although the one that acknowledges is 
       { at: 34_556, do: "cut", node: "replica", from: "primary", ms: 6_237 },
     ],
   }));
+
+test("whoever founded the cluster has an account on a closed holder, from which it copies what it lacks", () =>
+  holds({
+    seed: 626,
+    nodes: 3,
+    durability: {},
+    tags: { n1: { noFailover: true }, n2: { priority: 50 } },
+    steps: [
+      { at: 12_384, do: "kill-node", node: "primary", ms: 4_687 },
+      { at: 16_841, do: "pause-loop", node: "primary", ms: 14_656 },
+      { at: 30_408, do: "lose-disk", node: "primary" },
+    ],
+  }));
+
+test("a node that cannot follow and a voter that forgot do not wait for each other where nobody may go on alone", () =>
+  holds({
+    seed: 1,
+    nodes: 3,
+    durability: { minAcks: 1 },
+    steps: [
+      { at: 30_000, do: "isolate", node: "primary", ms: 5_400 },
+      { at: 31_400, do: "old-volume", node: "n3", ms: 8_000 },
+    ],
+  }));

@@ -1,10 +1,32 @@
-// Replication accounts of datadirs that are gone (PROTOCOL §7): dropped by the primary, lazily. DROP USER is replicated,
-// and waits for an acknowledgement while it holds the lock that every login needs (S22): only where one is certain.
+// Replication accounts that nobody asks for (PROTOCOL §7): the primary's own, and those of datadirs that are gone. CREATE
+// and DROP USER are replicated, and wait for an acknowledgement while they hold the lock that every login needs (S22): only
+// where one is certain.
 import type { Action } from "./action.ts";
 import type { Observation, ServerFacts, State } from "./observation.ts";
 
 /** One at most in this time: nobody waits for it. */
 const DROP_EVERY_MS = 60_000;
+
+/** Neither a change of V nor an acknowledgement is in its way. */
+function isQuiet(o: Observation, server: ServerFacts, state: State): boolean {
+  if (o.primacy?.stage !== "open" || o.change !== null) return false;
+  return server.semiSync.clients >= state.acks && server.semiSync.waitSessions === 0;
+}
+
+/**
+ * A founder never asked anybody for an account. Without one no closed holder could let it copy what it lacks (§4 step 5),
+ * because an account can only be made on a primary.
+ */
+export function ownAccount(
+  o: Observation,
+  server: ServerFacts,
+  state: State,
+): readonly Action[] | null {
+  const { serverId } = o.me;
+  if (serverId === null || server.accounts.some((a) => a.serverId === serverId)) return null;
+  if (!isQuiet(o, server, state)) return null;
+  return [{ do: "make-account", serverId, why: "its own, for the day on which it is a replica" }];
+}
 
 export function dropUnclaimed(
   o: Observation,
@@ -12,9 +34,8 @@ export function dropUnclaimed(
   state: State,
 ): readonly Action[] | null {
   const { claims, intents, peers } = o.consul;
-  if (o.primacy?.stage !== "open" || o.change !== null || claims === null) return null;
+  if (claims === null || !isQuiet(o, server, state)) return null;
   if (o.droppedAt !== null && o.now - o.droppedAt < DROP_EVERY_MS) return null;
-  if (server.semiSync.clients < state.acks || server.semiSync.waitSessions > 0) return null;
   const used = new Set<number | null>([
     ...claims,
     o.me.serverId,

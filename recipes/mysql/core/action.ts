@@ -136,6 +136,8 @@ export type Action =
             readonly index: number;
           }
         | { readonly do: "kick"; readonly uuids: readonly string[] }
+        /** The primary's own: whoever founded the cluster never asked for one. */
+        | { readonly do: "make-account"; readonly serverId: number }
         /** Of a server_id that no datadir claims any more. */
         | { readonly do: "drop-account"; readonly serverId: number }
         // intents

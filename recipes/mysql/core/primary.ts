@@ -1,5 +1,5 @@
 // The published primary: marker, gate, membership, orders, and when to stop being it (PROTOCOL §3, §4 steps 9–10, §6, §7).
-import { dropUnclaimed } from "./accounts.ts";
+import { dropUnclaimed, ownAccount } from "./accounts.ts";
 import { hold, type Action } from "./action.ts";
 import { joinedNewer, roomLeft } from "./candidate.ts";
 import { failsafe, noRoom, serverHangs } from "./detection.ts";
@@ -144,7 +144,11 @@ function members(
   const admitted = admit(o, server, entry.value);
   if (admitted !== null) return admitted;
   const seen = { o, state: entry.value, index: entry.index, server, me: o.me.uuid };
-  return membershipStep(seen) ?? dropUnclaimed(o, server, entry.value);
+  return (
+    membershipStep(seen) ??
+    ownAccount(o, server, entry.value) ??
+    dropUnclaimed(o, server, entry.value)
+  );
 }
 
 /** A node asks for an account (§7): made while clients ≥ k (S22), unlocked only for asynchronous use or for V. */

@@ -91,6 +91,8 @@ export const membership = {
     if (done.ok || (await landed(hands, next, action.index))) await learn(hands, action);
   },
 
+  "make-account": async (hands, { serverId }) => mysqldOf(hands).createAccount(serverId),
+
   "drop-account": async (hands, { serverId, why }) => {
     const { kv, keys, memory, clock } = hands;
     memory.droppedAt = clock.now();
