@@ -175,4 +175,30 @@ export const VOTER_MUTANTS: readonly Mutant[] = [
       "a voter is removed > where it cannot prove what it acknowledged, so that it may be added anew",
     ),
   ),
+  guard(
+    "founder_has_an_account",
+    "§7",
+    "liveness",
+    "a primary without an account makes one, for when it has to copy from a closed holder",
+    { file: "primary", text: "    ownAccount(o, server, entry.value) ??\n", instead: "" },
+    unit(
+      "accounts",
+      "the account of whoever founded the cluster > is made by itself, once, for when it is a replica",
+    ),
+  ),
+  guard(
+    "own_account_while_clients",
+    "S22",
+    "liveness",
+    "nor its own, nor drops one, but while k acknowledge and nothing waits",
+    {
+      file: "accounts",
+      text: "return server.semiSync.clients >= state.acks && server.semiSync.waitSessions === 0;",
+      instead: "return true;",
+    },
+    unit(
+      "accounts",
+      "the account of whoever founded the cluster > is not made where CREATE USER could wait, or anything else is under way",
+    ),
+  ),
 ];
