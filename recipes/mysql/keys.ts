@@ -53,16 +53,40 @@ function objectOf(text: string): Record<string, unknown> | null {
   }
 }
 
-/** Our own JSON, as far as the named fields are of the right type; null otherwise. */
-function record<T>(
-  text: string,
-  fields: Readonly<Record<string, "string" | "number" | "boolean">>,
-): T | null {
-  const value = objectOf(text);
-  if (value === null) return null;
-  const fits = Object.entries(fields).every(([name, type]) => typeof value[name] === type);
-  return fits ? (value as T) : null;
+type Fields = Readonly<Record<string, "string" | "number" | "boolean">>;
+
+/** Reads our own JSON, as far as the named fields are of the right type; null otherwise. */
+function reads<T>(fields: Fields): (text: string) => T | null {
+  const all = Object.entries(fields);
+  return (text) => {
+    const value = objectOf(text);
+    if (value === null) return null;
+    for (const [name, type] of all) if (typeof value[name] !== type) return null;
+    return value as T;
+  };
 }
+
+const readState = reads<State>({ ver: "number", epoch: "number", phase: "string", acks: "number" });
+const readLeader = reads<LeaderValue>({ held: "boolean", epoch: "number" });
+const readNode = reads<NodeRecord>({
+  uuid: "string",
+  node: "string",
+  serverId: "number",
+  executed: "string",
+  retrieved: "string",
+  purged: "string",
+  role: "string",
+});
+const readPromise = reads<PromiseRecord>({
+  uuid: "string",
+  epoch: "number",
+  joined: "number",
+  executed: "string",
+  retrieved: "string",
+  purged: "string",
+  amnesiac: "boolean",
+});
+const readIntent = reads<Intent>({ id: "string", verb: "string", epoch: "number", by: "string" });
 
 /** GTID sets that do not parse would make every node's decision throw: such a record counts as absent. */
 function withSets<T extends GtidFacts>(found: T | null): T | null {
@@ -72,33 +96,18 @@ function withSets<T extends GtidFacts>(found: T | null): T | null {
 }
 
 export function parseState(text: string): State | null {
-  const state = record<State>(text, {
-    ver: "number",
-    epoch: "number",
-    phase: "string",
-    acks: "number",
-  });
+  const state = readState(text);
   const voters: unknown = state?.voters;
   const named = Array.isArray(voters) && voters.every((voter) => typeof voter === "string");
   return named ? state : null;
 }
 
 export function parseLeader(text: string): LeaderValue | null {
-  return record<LeaderValue>(text, { held: "boolean", epoch: "number" });
+  return readLeader(text);
 }
 
 export function parseNode(text: string): NodeRecord | null {
-  const found = withSets(
-    record<NodeRecord>(text, {
-      uuid: "string",
-      node: "string",
-      serverId: "number",
-      executed: "string",
-      retrieved: "string",
-      purged: "string",
-      role: "string",
-    }),
-  );
+  const found = withSets(readNode(text));
   // An agent of before says nothing of these.
   return found === null ? null : { ...BEFORE_ANSWERS, ...found };
 }
@@ -106,19 +115,9 @@ export function parseNode(text: string): NodeRecord | null {
 const BEFORE_ANSWERS = { seenVer: 0, seenEpoch: 0, answer: null };
 
 export function parsePromise(text: string): PromiseRecord | null {
-  return withSets(
-    record<PromiseRecord>(text, {
-      uuid: "string",
-      epoch: "number",
-      joined: "number",
-      executed: "string",
-      retrieved: "string",
-      purged: "string",
-      amnesiac: "boolean",
-    }),
-  );
+  return withSets(readPromise(text));
 }
 
 export function parseIntent(text: string): Intent | null {
-  return record<Intent>(text, { id: "string", verb: "string", epoch: "number", by: "string" });
+  return readIntent(text);
 }

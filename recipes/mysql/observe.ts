@@ -50,9 +50,9 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   if (recordsKnowMore(registry.facts())) await registry.confirmState();
   await checkAmnesia(parts);
   await lookAtDisk(parts);
-  remember(parts, server, clock.now());
   const now = clock.now();
   const facts = registry.facts();
+  remember(parts, server, { now, consul: facts });
   const consul = memory.doubtful ? { ...facts, goodUntil: 0, reachable: false } : facts;
   pinPosition(memory, consul);
   const room = await roomWanted(parts, now);
@@ -196,9 +196,11 @@ function headBefore(memory: Memory, now: number): string {
   return memory.heads.findLast((head) => now - head.at >= HEAD_AGE_MS)?.executed ?? "";
 }
 
-function remember(parts: ObserveParts, server: ServerFacts | null, now: number): void {
-  const { memory } = parts;
-  const consul = parts.registry.facts();
+function remember(
+  { memory }: ObserveParts,
+  server: ServerFacts | null,
+  { now, consul }: { readonly now: number; readonly consul: ConsulFacts },
+): void {
   const state = consul.state?.value;
   if (memory.primacy?.stage === "open") memory.sawPrimary = true;
   if (memory.following !== null && server?.source?.io === "Yes") memory.sawPrimary = true;

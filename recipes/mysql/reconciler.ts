@@ -93,12 +93,13 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
   let says = "starting";
   disposables.use(startPulse({ ...hands, last: () => last }));
   const since = new Date(clock.wall()).toISOString();
+  const { pid } = process;
   const record = (o: Observation, actions: readonly Action[]) => {
     // What Consul remembers of this uuid must not be overwritten before it was compared (S29; found by simulation).
     if (memory.amnesiac === null) return null;
     const { httpPort: agentPort, controlSocket } = node;
     const ver = memory.flagVer;
-    return recordOf(o, actions, { agentPort, controlSocket, pid: process.pid, since, ver });
+    return recordOf(o, actions, { agentPort, controlSocket, pid, since, ver });
   };
   let announced = "";
   const announce = (o: Observation): void => {

@@ -21,6 +21,7 @@ export class Recorder implements AsyncDisposable {
   readonly #end = new AbortController();
   readonly #beats: Promise<void>;
   #newest: NodeRecord | null = null;
+  #urgent = "";
   #told = "";
   #writing: Promise<void> | null = null;
   #wroteAt = 0;
@@ -35,7 +36,8 @@ export class Recorder implements AsyncDisposable {
     // Null: there is nothing to say, and what was said before must not be said again.
     this.#newest = record;
     if (record === null) return;
-    if (urgent(record) === this.#told) return;
+    this.#urgent = urgent(record);
+    if (this.#urgent === this.#told) return;
     if (this.#parts.clock.now() - this.#wroteAt < AT_MOST_EVERY_MS) {
       const { clock } = this.#parts;
       // Aborted: this agent's last record is written by `last`.
@@ -56,6 +58,7 @@ export class Recorder implements AsyncDisposable {
   /** The last record of this agent: written before it ends, or not within `limitMs`. */
   async last(record: NodeRecord | null, limitMs: number): Promise<void> {
     if (record !== null) this.#newest = record;
+    if (record !== null) this.#urgent = urgent(record);
     await this.#writing;
     this.#write();
     await Promise.race([this.#writing, this.#parts.clock.sleep(limitMs)]);
@@ -65,7 +68,7 @@ export class Recorder implements AsyncDisposable {
     if (this.#newest === null || this.#writing !== null) return;
     const record = this.#newest;
     const { kv, keys, clock } = this.#parts;
-    this.#told = urgent(record);
+    this.#told = this.#urgent;
     this.#wroteAt = clock.now();
     const value = JSON.stringify(record);
     this.#writing = kv
@@ -81,7 +84,7 @@ export class Recorder implements AsyncDisposable {
       })
       .finally(() => {
         this.#writing = null;
-        if (this.#newest !== null && urgent(this.#newest) !== this.#told && this.#error === null)
+        if (this.#newest !== null && this.#urgent !== this.#told && this.#error === null)
           this.#write();
       });
   }

@@ -13,21 +13,24 @@ const WOKEN = new Error("woken");
 
 export function makeAlarm(clock: Clock): Alarm {
   let woken = false;
-  let sleeper: AbortController | null = null;
+  let asleep = false;
+  // One for all sleeps that end by themselves.
+  let sleeper = new AbortController();
   return {
     wake() {
       woken = true;
-      sleeper?.abort(WOKEN);
+      if (asleep) sleeper.abort(WOKEN);
     },
     async wait(ms) {
       if (!woken) {
-        sleeper = new AbortController();
+        if (sleeper.signal.aborted) sleeper = new AbortController();
+        asleep = true;
         try {
           await clock.sleep(ms, sleeper.signal);
         } catch (error) {
           if (!sleeper.signal.aborted) throw error;
         } finally {
-          sleeper = null;
+          asleep = false;
         }
       }
       const was = woken;

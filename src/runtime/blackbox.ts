@@ -15,7 +15,7 @@ export type TickRecord = {
 };
 
 export type BlackBox = {
-  record(tick: TickRecord): void;
+  record(tick: Omit<TickRecord, "at">): void;
   /** Writes `<dir>/blackbox-<time>.json` and returns its path; null where that is not possible (why: on `failed`). */
   dump(why: string): string | null;
 };
@@ -33,7 +33,7 @@ export function makeBlackBox(parts: {
   const ticks: TickRecord[] = [];
   return {
     record(tick) {
-      ticks.push(tick);
+      ticks.push({ ...tick, at: new Date().toISOString() });
       if (ticks.length > KEPT_TICKS) ticks.shift();
     },
     dump(why) {

@@ -109,8 +109,7 @@ export class Loop<O, A extends AnyAction> {
   }
 
   #record(observation: O | null, actions: readonly A[], outcome: string): void {
-    const at = new Date().toISOString();
-    this.#parts.blackBox.record({ tick: this.#tick, at, observation, actions, outcome });
+    this.#parts.blackBox.record({ tick: this.#tick, observation, actions, outcome });
   }
 
   async #rest(last: Turn): Promise<void> {

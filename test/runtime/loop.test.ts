@@ -61,7 +61,7 @@ function start(set: (fake: Fake) => void) {
   const fake = new Fake();
   set(fake);
   const { log, lines } = recordingLog({ fields: { cluster: "c", node: "n" } });
-  const ticks: TickRecord[] = [];
+  const ticks: Omit<TickRecord, "at">[] = [];
   const told: string[] = [];
   let beats = 0;
   const loop = new Loop({

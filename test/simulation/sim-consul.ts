@@ -219,7 +219,9 @@ export class SimConsul {
   }
 
   #take<T>(effect: (state: State) => T): T {
-    expire(this.state, this.world.now);
+    // Before the next TTL there is nothing to look for: renewals move it away, and what is new has been looked at.
+    if (this.#expiry === null || this.#expiry.at <= this.world.now)
+      expire(this.state, this.world.now);
     const value = effect(this.state);
     this.#settle();
     return value;
@@ -244,6 +246,8 @@ export class SimConsul {
             break;
           }
     }
+    // A read, and a renewal, bring no earlier end.
+    if (change === null && this.#expiry !== null) return;
     const next = nextDeadline(this.state);
     if (next === null || (this.#expiry !== null && this.#expiry.at <= next)) return;
     if (this.#expiry !== null) this.world.cancel(this.#expiry.timer);

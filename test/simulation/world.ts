@@ -37,7 +37,7 @@ export class Life {
 }
 
 /** So many events run in one turn of Node's event loop. */
-const BATCH = 64;
+const BATCH = 512;
 
 export class World {
   readonly random: Random;

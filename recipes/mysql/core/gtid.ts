@@ -24,28 +24,34 @@ const TAG = /^[a-z_][a-z0-9_]{0,31}$/;
 const INTERVAL = /^(\d+)(?:\s*-\s*(\d+))?$/;
 
 /** Sets are values, and the rules of one tick read the same few texts again and again: the last ones are remembered. */
-const REMEMBERED = 64;
+const REMEMBERED = 256;
 const REMEMBERED_LENGTH = 10_000;
 const known = new Map<string, GtidSet | null>();
+/** Of a set that grew, all parts but one are as they were. */
+const knownParts = new Map<string, readonly Origin[] | null>();
+
+function remembered<T>(all: Map<string, T>, text: string, read: (text: string) => T): T {
+  const before = all.get(text);
+  if (before !== undefined) return before;
+  const now = read(text);
+  if (all.size >= REMEMBERED) all.clear();
+  if (text.length <= REMEMBERED_LENGTH) all.set(text, now);
+  return now;
+}
 
 /**
  * Reads MySQL's text form, as @@gtid_executed and SHOW REPLICA STATUS print it: newlines, any case, any order.
  * Null: malformed, or a number that JavaScript cannot hold exactly (above 2^53 − 1).
  */
 export function parseGtidSet(text: string): GtidSet | null {
-  const before = known.get(text);
-  if (before !== undefined) return before;
-  const set = parsed(text);
-  if (known.size >= REMEMBERED) known.clear();
-  if (text.length <= REMEMBERED_LENGTH) known.set(text, set);
-  return set;
+  return remembered(known, text, parsed);
 }
 
 function parsed(text: string): GtidSet | null {
   const origins: Origin[] = [];
   for (const part of text.toLowerCase().split(",")) {
     if (part.trim() === "") continue;
-    const found = parseOrigins(part);
+    const found = remembered(knownParts, part, parseOrigins);
     if (found === null) return null;
     origins.push(...found);
   }

@@ -87,7 +87,10 @@ export function reportCheck(
 ): boolean {
   const check = state.checks.get(idOf(NODE, id));
   if (check === undefined || check.ttlMs === null || !check.local) return false;
-  putCheck(state, index, { ...check, status, output, deadline: now + check.ttlMs }, now);
+  const deadline = now + check.ttlMs;
+  // Said again, as nearly always: nothing but its TTL moves.
+  if (check.status === status && check.output === output) check.deadline = deadline;
+  else putCheck(state, index, { ...check, status, output, deadline }, now);
   return true;
 }
 

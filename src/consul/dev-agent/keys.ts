@@ -21,9 +21,13 @@ export function entriesBelow(state: State, prefix: string): Entry[] {
   return found.sort((a, b) => compareKeys(a.key, b.key));
 }
 
+/** A half of a character beyond the basic plane. */
+const BEYOND = /[\ud800-\udfff]/;
+
 /** Byte order, as Consul's radix tree has it: JavaScript's own order differs beyond the basic plane. */
 function compareKeys(a: string, b: string): number {
   if (a === b) return 0;
+  if (!BEYOND.test(a) && !BEYOND.test(b)) return a < b ? -1 : 1;
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
