@@ -53,28 +53,40 @@ async function* survivors(tried: readonly Candidate[]): AsyncGenerator<Candidate
   await whole("after");
 }
 
-/** Whether the type checker refuses it: then no test has to. */
-function refused(candidate: Candidate): boolean {
+/** A copy of the sources for the type checker, which remembers what it has checked. */
+function typeChecked(): string {
   const dir = mkdtempSync(join(tmpdir(), "core-mutant-"));
+  for (const part of ["recipes", "src", "package.json", "tsconfig.json"])
+    cpSync(join(ROOT, part), join(dir, part), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
+  const project = { extends: "./tsconfig.json", include: ["src", "recipes"] };
+  writeFileSync(join(dir, "tsconfig.part.json"), JSON.stringify(project));
+  return dir;
+}
+
+/** Whether the type checker refuses it: then no test has to. */
+function refused(dir: string, { file, code }: Candidate): boolean {
+  const argv = ["--noEmit", "--incremental", "--tsBuildInfoFile", "known.json"];
+  const more = ["--noUnusedLocals", "false", "-p", "tsconfig.part.json"];
+  writeFileSync(join(dir, file), code);
   try {
-    for (const part of ["recipes", "src", "package.json", "tsconfig.json"])
-      cpSync(join(ROOT, part), join(dir, part), { recursive: true });
-    symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
-    const project = { extends: "./tsconfig.json", include: ["src", "recipes"] };
-    writeFileSync(join(dir, "tsconfig.part.json"), JSON.stringify(project));
-    writeFileSync(join(dir, candidate.file), candidate.code);
-    const argv = ["--noEmit", "--noUnusedLocals", "false", "-p", "tsconfig.part.json"];
-    return spawnSync(join(ROOT, "node_modules/.bin/tsc"), argv, { cwd: dir }).status !== 0;
+    const tsc = join(ROOT, "node_modules/.bin/tsc");
+    return spawnSync(tsc, [...argv, ...more], { cwd: dir }).status !== 0;
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    cpSync(join(ROOT, file), join(dir, file));
   }
 }
 
 /** One process of several: prints a line of JSON for each survivor. */
 async function share(tried: readonly Candidate[]): Promise<void> {
-  for await (const survivor of survivors(tried)) {
-    const { id, file, line } = survivor;
-    if (!refused(survivor)) console.log(JSON.stringify({ id, file, line }));
+  const dir = typeChecked();
+  try {
+    for await (const survivor of survivors(tried)) {
+      const { id, file, line } = survivor;
+      if (!refused(dir, survivor)) console.log(JSON.stringify({ id, file, line }));
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
   }
 }
 

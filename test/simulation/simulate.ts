@@ -34,6 +34,9 @@ export async function simulate(schedule: Schedule, say: Say | null = null): Prom
       `unhandled rejection: ${error instanceof Error ? error.stack : String(error)}`,
     );
   process.on("unhandledRejection", onRejection);
+  const { stackTraceLimit } = Error;
+  // Thousands of errors are part of a run; where a bug is, says the run that is told aloud.
+  if (say === null) Error.stackTraceLimit = 0;
   try {
     for (const node of cluster.nodes)
       world.after(world.random.between(0, 2_000), null, () => node.start());
@@ -62,6 +65,7 @@ export async function simulate(schedule: Schedule, say: Say | null = null): Prom
     if (!(error instanceof Violation)) throw error;
     return { violation: error, at: world.now, cluster };
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     process.off("unhandledRejection", onRejection);
   }
 }

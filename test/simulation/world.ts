@@ -92,7 +92,7 @@ export class World {
       let done = false;
       const step = (): void => {
         if (done) return;
-        const first = this.#heap[0];
+        const first = this.#next(until);
         if (this.over !== null || first === undefined || first.time > until) {
           done = true;
           if (this.over === null) this.now = until;
@@ -112,6 +112,16 @@ export class World {
       };
       turn();
     });
+  }
+
+  /** The first event; one that was cancelled is not worth a turn. */
+  #next(until: number): Event | undefined {
+    let first = this.#heap[0];
+    while (first !== undefined && first.run === null && first.time <= until) {
+      this.#pop();
+      first = this.#heap[0];
+    }
+    return first;
   }
 
   #happen(event: Event): void {
