@@ -156,7 +156,6 @@ const lateDisarm: Race = {
   durability: {},
   play: async (on) => {
     await on.steady();
-    await on.acquaint();
     const [old, a, b] = on.three();
     // A hand-over may come back to the old primary; then once more.
     do {
@@ -195,7 +194,7 @@ const opensLate: Race = {
   nodes: 3,
   durability: {},
   play: async (on) => {
-    await on.acquaint();
+    await on.steady();
     const [old] = on.three();
     const { epoch } = on.state;
     let slept = false;
@@ -224,7 +223,7 @@ const reacquiresLate: Race = {
   nodes: 3,
   durability: {},
   play: async (on) => {
-    await on.acquaint();
+    await on.steady();
     const [old, a, b] = on.three();
     const { epoch } = on.state;
     on.cut("client", old);

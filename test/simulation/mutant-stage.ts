@@ -184,15 +184,6 @@ export class Stage {
     await this.wait(2_500);
   }
 
-  /** Steady, and once failed over: from then on every node has its account everywhere. */
-  async acquaint(): Promise<void> {
-    await this.steady();
-    const { newestOpened } = this.cluster.judge;
-    this.server(this.primary()).kill();
-    await this.until(() => this.cluster.judge.newestOpened > newestOpened);
-    await this.steady();
-  }
-
   /** So many more writes are acknowledged. */
   async writes(count: number): Promise<void> {
     const { clients } = this.cluster;
