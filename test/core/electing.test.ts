@@ -1,6 +1,6 @@
 // Election and promotion by this node (PROTOCOL §4 steps 0–8).
 import { describe, expect, test } from "vitest";
-import { beCandidate, endGhost, tryElection } from "../../recipes/mysql/core/electing.ts";
+import { beCandidate, endGhost, freeLock, tryElection } from "../../recipes/mysql/core/electing.ts";
 import { PROMISES_WITHIN_MS } from "../../recipes/mysql/core/policy.ts";
 import {
   deeds,
@@ -37,6 +37,9 @@ describe("an election is started", () => {
 
   test("also with the lock in hand, where the epoch could not be raised with it", () => {
     expect(deeds(tries(lost.lockHeldBy("a")))).toEqual(["elect"]);
+    // Nobody else can: a better one's head start would never end.
+    const behind = lost.peer("c", { priority: 1 }).lockHeldBy("a").and({ leaderFreeSince: null });
+    expect(deeds(tries(behind))).toEqual(["elect"]);
   });
 
   test("not by a node that may not; a lock in its hand is given back", () => {
@@ -286,7 +289,13 @@ describe("a lock in the hand of a node whose server is down", () => {
     .serverDown();
 
   test("is given up, so that the others need not wait for this server's start", () => {
-    expect(the("release-lock", fallen.decides())).toMatchObject({ closed: true, prefer: null });
+    const released = { closed: true, prefer: null, gaveUp: false };
+    expect(the("release-lock", fallen.decides())).toMatchObject(released);
+    const { process } = fallen.observation;
+    const why = (lastExit: string | null): string =>
+      says(fallen.and({ process: { ...process, lastExit } }).decides());
+    expect(why("signal 9")).toContain("mysqld is down: signal 9");
+    expect(why(null)).toContain("mysqld is down: not started yet");
     expect(deeds(fallen.lockFree().decides())).toEqual(["start-mysqld"]);
   });
 
@@ -302,6 +311,10 @@ describe("a lock in the hand of a node whose server is down", () => {
     ],
   ])("not where %s: the server is started", (_, s) => {
     expect(deeds(s.decides())).toEqual(["start-mysqld"]);
+  });
+
+  test("not before the founder has read its own state", () => {
+    expect(freeLock(fallen.consul({ state: null }).observation)).toBeNull();
   });
 
   test("not while the server runs", () => {

@@ -116,6 +116,25 @@ describe("a voter is removed", () => {
     expect(does(all.acks(1).asPrimary().peer("c", amnesiac))).toEqual(["cut"]);
   });
 
+  test("not for the sake of an amnesiac while promoting, without Consul, or on an old word", () => {
+    const forgot = two.peer("b", { amnesiac: true });
+    expect(does(forgot.peer("b", { ageMs: FRESH_MS }))).toEqual(["cut-all"]);
+    expect(step(forgot.peer("b", { ageMs: FRESH_MS + 1 }))).toEqual([]);
+    expect(step(forgot.asPrimary("marked").peer("b", { amnesiac: true }))).toEqual([]);
+    expect(step(forgot.consul({ goodUntil: NOW }))).toEqual([]);
+    expect(does(forgot.consul({ goodUntil: NOW + 1 }))).toEqual(["cut-all"]);
+  });
+
+  test("by the account that it is connected with, which is newer than its record", () => {
+    const dumpThreads = ["b", "c"].map((name) => ({
+      uuid: uuid(name as Name),
+      serverId: name === "c" ? 7 : 2,
+      threadId: 9,
+    }));
+    const s = three.server({ dumpThreads }).peer("c", { amnesiac: true });
+    expect(the("cut", step(s)).serverId).toBe(7);
+  });
+
   test("not while its server_id is unknown", () => {
     const peers = three.observation.consul.peers.filter((p) => p.node !== "c");
     expect(step(gone(60_000).consul({ peers }))).toEqual([]);
@@ -330,7 +349,13 @@ describe("strangers", () => {
   });
 
   test("are no matter where nobody waits for acknowledgements", () => {
-    expect(does(alone.connected("d").policy({ voters: 1 }))).toEqual([]);
+    const one = alone.connected("d").policy({ voters: 1 });
+    expect(step(one)).toEqual([]);
+    expect(step(one.semiSync({ clients: 1 }))).toEqual([]);
+  });
+
+  test("are not what is counted beyond the voters' own connections", () => {
+    expect(step(three.semiSync({ clients: 3 }))).toEqual([]);
   });
 });
 

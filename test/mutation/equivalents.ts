@@ -44,12 +44,4 @@ export const EQUIVALENTS: readonly { readonly id: string; readonly why: string }
     id: `${MEMBERSHIP} present: connected(seen, uuid) && seen.o.absentSince[uuid] === undefined → (seen.o.absentSince[uuid] === undefined)`,
     why: "observe.ts counts every voter without a dump thread as absent, in the same look",
   },
-  {
-    id: `${MEMBERSHIP} relax: !sourceEnabled || waitFor < state.acks → (!sourceEnabled)`,
-    why: "a primary that waits for too few is fenced before it looks at V (primary.ts: guard)",
-  },
-  {
-    id: `${MEMBERSHIP} relax: waitFor < state.acks → waitFor <= state.acks`,
-    why: "the next line says the same of k > 0, and with k = 0 nobody waits for 0",
-  },
 ];

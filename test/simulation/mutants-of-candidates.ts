@@ -226,7 +226,7 @@ export const CANDIDATE_MUTANTS: readonly Mutant[] = [
     "a founder keeps the lock until epoch 1",
     {
       file: "electing",
-      text: 'if (o.datadir.kind !== "ready" || (o.consul.state?.value.epoch ?? 0) === 0) return null;',
+      text: "if ((o.consul.state?.value.epoch ?? 0) === 0) return null;",
       instead: "",
     },
     unit(

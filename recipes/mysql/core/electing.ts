@@ -63,7 +63,7 @@ export function endGhost(o: Observation): readonly Action[] | null {
 export function freeLock(o: Observation): readonly Action[] | null {
   if (!holdsLock(o) || o.primacy !== null || o.process.running || !o.consul.reachable) return null;
   // A founder keeps it until its first epoch: nobody else could elect.
-  if (o.datadir.kind !== "ready" || (o.consul.state?.value.epoch ?? 0) === 0) return null;
+  if ((o.consul.state?.value.epoch ?? 0) === 0) return null;
   const why = `mysqld is down: ${o.process.lastExit ?? "not started yet"}`;
   return [{ do: "release-lock", prefer: null, closed: true, gaveUp: false, why }];
 }

@@ -75,8 +75,8 @@ function continueChange(seen: Seen, change: Change): readonly Action[] {
 /** A server that waits for more than Consul says, with no change under way, does so for nothing. */
 function relax({ server, state }: Seen): readonly Action[] | null {
   const { sourceEnabled, waitFor } = server.semiSync;
-  if (!sourceEnabled || waitFor < state.acks) return null; // Too few: primary.ts fences.
-  if (state.acks > 0 && waitFor === state.acks) return null;
+  // Too few: primary.ts fences. The least that a server waits for is 1.
+  if (!sourceEnabled || waitFor <= state.acks) return null;
   const why = `the server waits for ${waitFor}, k is ${state.acks}`;
   return [{ do: "lower-acks", acks: state.acks, why }];
 }
@@ -95,7 +95,8 @@ function kickStrangers(seen: Seen): readonly Action[] | null {
 /** §7 fewer, alone: fewer than k voters acknowledge for `aloneAfter`, and the policy lets the primary go on. */
 function withoutAcks(seen: Seen): readonly Action[] | null {
   const { o, state } = seen;
-  if (state.acks === 0 || !o.consul.reachable || o.now >= o.consul.goodUntil) return null;
+  // Whether Consul is there at all, primary.ts has asked.
+  if (o.now >= o.consul.goodUntil) return null;
   const gone = others(seen).filter((v) => !present(seen, v));
   const useful = others(seen).length - gone.length;
   if (useful >= state.acks || !goneForGood(seen, gone)) return null;
@@ -193,8 +194,7 @@ function removeVoter(seen: Seen): readonly Action[] | null {
  */
 function fewerAcks(seen: Seen, uuid: string): readonly Action[] | null {
   const { o, state } = seen;
-  if (o.primacy?.stage !== "open" || !o.consul.reachable || o.now >= o.consul.goodUntil)
-    return null;
+  if (o.primacy?.stage !== "open" || o.now >= o.consul.goodUntil) return null;
   const peer = peerOf(seen, uuid);
   if (peer?.amnesiac !== true || peer.ageMs > FRESH_MS) return null;
   const acks = state.acks - 1;
