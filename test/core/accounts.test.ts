@@ -10,6 +10,7 @@ describe("the account of whoever founded the cluster", () => {
 
   test("is made by itself, once, for when it is a replica", () => {
     expect(founder.decides()).toMatchObject([{ do: "make-account", serverId: 1 }]);
+    expect(deeds(founder.semiSync({ clients: 1 }).decides())).toEqual(["make-account"]);
     const accounts = [1, 2, 3].map((serverId) => ({ serverId, locked: true }));
     expect(deeds(founder.server({ accounts }).decides())).toEqual(["hold"]);
   });

@@ -34,6 +34,16 @@ describe("datadirs set aside", () => {
     expect(makeRoom(room("a b!", { ...tight, freeBytes: GIB }), 3, null).remove).toEqual(["a"]);
   });
 
+  test("go only as far as they are in the way: what is just enough is enough", () => {
+    expect(makeRoom(room("a b c", { freeBytes: 0 }), 3, 0)).toEqual({
+      remove: [],
+      missingBytes: 0,
+    });
+    const aside = ["a", "b"].map((name) => ({ name, bytes: 11, extracted: true }));
+    const just = makeRoom({ aside, freeBytes: 0, lastBytes: 10 }, 3, null);
+    expect(just).toEqual({ remove: ["a"], missingBytes: 0 });
+  });
+
   test("all stay where even their space would not be enough", () => {
     const tight = { freeBytes: 0, lastBytes: 10 * GIB };
     const { remove, missingBytes } = makeRoom(room("a b c d e", tight), 3, null);

@@ -187,6 +187,7 @@ describe("a candidate", () => {
       const purged = { noFailover: true, purged: gtids("b:1-101") } as const;
       const gone = running.promisedBy("c", more, purged);
       expect(the("release-lock", candidate(gone))).toMatchObject({ prefer: null, gaveUp: true });
+      expect(says(candidate(gone))).toContain("no eligible node holds everything");
       const tail = `${HEAD} a:1`;
       const own = running
         .holding(tail)

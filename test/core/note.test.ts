@@ -43,6 +43,7 @@ describe("the note", () => {
     expect(isNoted(noted, at(14, { phase: "promoting" }))).toBe(true);
     expect(isNoted(noted, at(14, { acks: 2 }))).toBe(false);
     expect(isNoted(noted, at(14, { voters: ["p", "x", "z"] }))).toBe(false);
+    expect(isNoted(noted, at(14, { voters: ["p", "x", "y", "z"] }))).toBe(false);
     expect(isNoted(noted, at(14, { epoch: 6 }))).toBe(false);
     expect(isNoted(NOTHING, at(1))).toBe(false);
   });
@@ -56,6 +57,8 @@ describe("the careful configuration", () => {
     expect(careful(old, added)).toEqual({ voters: ["p", "x", "y", "z"], acks: 1 });
     const alone = at(13, { voters: ["p"], acks: 0 });
     expect(careful(old, alone)).toEqual({ voters: ["p", "x", "y"], acks: 1 });
+    const back = at(13, { voters: ["p", "x"], acks: 0 });
+    expect(careful({ ...alone, ver: 12 }, back)).toEqual({ voters: ["p", "x"], acks: 0 });
   });
 
   const others = ["x", "y", "z", "w"];

@@ -5,6 +5,7 @@ const CHOICE = "recipes/mysql/core/choice.ts";
 
 const ELECTING = "recipes/mysql/core/electing.ts";
 const MEMBERSHIP = "recipes/mysql/core/membership.ts";
+const NOTE = "recipes/mysql/core/note.ts";
 
 export const EQUIVALENTS: readonly { readonly id: string; readonly why: string }[] = [
   {
@@ -43,5 +44,9 @@ export const EQUIVALENTS: readonly { readonly id: string; readonly why: string }
   {
     id: `${MEMBERSHIP} present: connected(seen, uuid) && seen.o.absentSince[uuid] === undefined → (seen.o.absentSince[uuid] === undefined)`,
     why: "observe.ts counts every voter without a dump thread as absent, in the same look",
+  },
+  {
+    id: `${NOTE} noting: before.ver > state.ver → before.ver >= state.ver`,
+    why: "two states of one version are one state",
   },
 ];

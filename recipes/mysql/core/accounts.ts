@@ -7,9 +7,9 @@ import type { Observation, ServerFacts, State } from "./observation.ts";
 /** One at most in this time: nobody waits for it. */
 const DROP_EVERY_MS = 60_000;
 
-/** Neither a change of V nor an acknowledgement is in its way. */
+/** No acknowledgement is in its way; that no change of V is, primary.ts has asked. */
 function isQuiet(o: Observation, server: ServerFacts, state: State): boolean {
-  if (o.primacy?.stage !== "open" || o.change !== null) return false;
+  if (o.primacy?.stage !== "open") return false;
   return server.semiSync.clients >= state.acks && server.semiSync.waitSessions === 0;
 }
 

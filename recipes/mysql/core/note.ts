@@ -33,8 +33,7 @@ export function isNoted({ noted }: PromiseFacts, state: State): boolean {
  */
 export function careful(noted: State, pending: State | null): Pick<State, "voters" | "acks"> {
   const { voters, acks } = noted;
-  if (pending === null || (pending.acks === 0 && pending.voters.length === 1))
-    return { voters, acks };
+  if (pending === null || pending.voters.length === 1) return { voters, acks };
   const both = [...new Set([...voters, ...pending.voters])].toSorted();
   return { voters: both, acks: Math.min(acks, pending.acks) };
 }
