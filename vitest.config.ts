@@ -3,7 +3,17 @@
 import { defineConfig } from "vitest/config";
 
 const pure = ["core", "config", "drills"];
-const real = ["toolchain", "contract", "objects", "mysqld", "runtime", "runner", "cli", "render", "cluster"];
+const real = [
+  "toolchain",
+  "contract",
+  "objects",
+  "mysqld",
+  "runtime",
+  "runner",
+  "cli",
+  "render",
+  "cluster",
+];
 /** They mostly wait: for sessions that expire, servers that start, checks once a second. */
 const waiting = ["contract", "runner", "cluster"];
 /** Two files at a time, whatever the machine: each cluster is three servers. */
