@@ -86,6 +86,14 @@ function addLocalVerbs(program: Command, done: (code: number) => void): void {
       done(await runUp(command.optsWithGlobals()));
     });
   program
+    .command("secrets <dir>")
+    .description("make what the nodes of a cluster share (passwords) below <dir>/secrets, once")
+    .option("--recipe <name>", "whose (default: mysql)")
+    .action(async (dir: string, options: { recipe?: string }) => {
+      const { makeSecrets } = await import("./secrets.ts");
+      done(await makeSecrets(dir, options));
+    });
+  program
     .command("stop")
     .description("stop the whole cluster in order")
     .action(async (_, command: Command) => {

@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InvariantError } from "../../../src/index.ts";
 import { monotonicNow, type Ledger, type Write, type WriterConfig } from "./ledger.ts";
@@ -18,7 +19,7 @@ export type LedgerOptions = Account & {
 
 /** The writer ends within one hang limit; a machine under load gets more. */
 const END_LIMIT_MS = 15_000;
-const WRITER = fileURLToPath(new URL("ledger-writer.ts", import.meta.url));
+const WRITER = fileURLToPath(new URL(`ledger-writer${extname(import.meta.url)}`, import.meta.url));
 const DEFAULTS = {
   connections: 1,
   everyMs: 5,

@@ -5,6 +5,9 @@ import { historySays, primaryOf, requireCluster, see, type Row, type Seen } from
 import { askAgents } from "./ask-agents.ts";
 import { paint, table } from "./table.ts";
 
+/** An agent answers from its last tick: one that takes longer is not well. */
+const HEALTH_TIMEOUT_MS = 2_000;
+
 /** The `status --json` contract. */
 export function statusJson(cluster: string, seen: Seen) {
   const { state } = seen;
@@ -88,7 +91,18 @@ function paintRole({ role }: Row): string {
   return role === "replica" ? role : paint("yellow", role);
 }
 
+/** A container's health: of this node alone, by its agent's own word, so that it does not depend on Consul. */
+async function answersWell(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) })).ok;
+  } catch {
+    return false; // Refused or silent: that is the answer.
+  }
+}
+
 async function run(call: VerbCall): Promise<number> {
+  const { health } = call.options;
+  if (typeof health === "string") return (await answersWell(health)) ? 0 : 1;
   await requireCluster(call.kv, call.cluster);
   let shown = "";
   const show = async (): Promise<void> => {
@@ -99,7 +113,7 @@ async function run(call: VerbCall): Promise<number> {
     if (text !== shown) call.print(text);
     shown = text;
   };
-  if (call.options["health"] === true)
+  if (health === true)
     return primaryOf(await see(call, call.cluster)) === null ? 1 : 0;
   await show();
   if (call.options["watch"] !== true) return 0;
@@ -118,7 +132,8 @@ export const status: RecipeVerb = {
   summary: "show the cluster: who is primary, who votes, what each node says",
   options: {
     "--watch": "show it again after each change",
-    "--health": "print nothing: exit 0 when there is a primary, 1 when not",
+    "--health [url]":
+      "print nothing: exit 0 when there is a primary, 1 when not; of an agent's endpoint, when it answers 2xx",
   },
   run,
 };
