@@ -13,6 +13,7 @@ const real = [
   "cli",
   "render",
   "cluster",
+  "compose",
 ];
 /** They mostly wait: for sessions that expire, servers that start, checks once a second. */
 const waiting = ["contract", "runner", "cluster"];

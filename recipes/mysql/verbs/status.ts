@@ -113,8 +113,7 @@ async function run(call: VerbCall): Promise<number> {
     if (text !== shown) call.print(text);
     shown = text;
   };
-  if (health === true)
-    return primaryOf(await see(call, call.cluster)) === null ? 1 : 0;
+  if (health === true) return primaryOf(await see(call, call.cluster)) === null ? 1 : 0;
   await show();
   if (call.options["watch"] !== true) return 0;
   const waiting = (error: unknown): void =>
