@@ -306,11 +306,11 @@ async function ask(at: Address, account: Account, sql: string, values: unknown[]
   }
 }
 
-async function executedOf(at: Address, account: Account): Promise<string> {
+export async function executedOf(at: Address, account: Account): Promise<string> {
   return String(await ask(at, account, "SELECT @@global.gtid_executed AS answer"));
 }
 
-async function contains(at: Address, account: Account, set: string): Promise<boolean> {
+export async function contains(at: Address, account: Account, set: string): Promise<boolean> {
   const sql = "SELECT GTID_SUBSET(?, @@global.gtid_executed) AS answer";
   return (await ask(at, account, sql, [set])) === 1;
 }

@@ -9,7 +9,7 @@ import {
 } from "../../recipes/mysql/drills/ledger-rows.ts";
 import type { Verdict } from "../../recipes/mysql/drills/verdict.ts";
 import { APP } from "../../recipes/mysql/app-account.ts";
-import type { Status } from "../cluster/harness.ts";
+import { contains, executedOf, type Status } from "../cluster/harness.ts";
 import { StateWatch } from "../cluster/reigns.ts";
 import { until } from "../cluster/until.ts";
 import { IMAGES } from "./bases.ts";
@@ -108,14 +108,16 @@ export class ComposeCluster implements AsyncDisposable {
   /** What the nodes hold of what was acknowledged, once all of them hold the primary's set. */
   async verdict(run: LedgerRun): Promise<Verdict> {
     const ledger = await run.finish();
-    await until("all nodes hold the same", async () => {
-      const { nodes } = await this.status();
-      const running = await this.containers();
-      const sets = nodes.filter(({ name }) => running.includes(name)).map((node) => node.executed);
-      return sets.length === running.length && new Set(sets).size === 1;
-    });
+    const account = await this.account();
+    const nodes = await this.addresses();
+    const { primary } = await this.status();
+    const source = nodes.find(({ name }) => name === primary);
+    if (source === undefined) throw new Error("there is no primary");
+    const held = await executedOf(source, account);
+    for (const node of nodes)
+      await until(`${node.name} holds the primary's set`, () => contains(node, account, held));
     const reigns = this.#watch?.reigns() ?? [];
-    return await judge(ledger, await this.addresses(), { account: await this.account(), reigns });
+    return await judge(ledger, nodes, { account, reigns });
   }
 
   async lastWords(): Promise<string> {
