@@ -103,7 +103,8 @@ const forgivenEarly: Race = {
     on.unstall(a);
     a.start();
     await on.until(() => (a.parts.machine.server?.receiver.io ?? "No") !== "No");
-    on.stall(a);
+    // Its disk takes what it promises, and nothing of the primary's arrives.
+    on.cut(primary, a);
     await on.wait(300);
     await primaryGoneWith(on, primary, [a, b]);
   },
