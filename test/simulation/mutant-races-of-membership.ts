@@ -146,6 +146,8 @@ const aloneAndTheOther: Race = {
     on.cut(primary, b);
     await on.until(() => on.state.acks === 0);
     on.heal(primary, a);
+    // Where nobody cut it, it is back before anybody waits for acknowledgements again.
+    await on.within(3_000, () => on.server(a).receiver.io === "Yes");
     on.heal(primary, b);
     await on.until(() => on.state.acks === 1);
     await on.wait(1_000);
