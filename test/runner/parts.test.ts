@@ -180,5 +180,13 @@ describe("the registrar", () => {
     // Answered in any case: a stop must not wait for a catalogue; and asked for again, as it may still be there.
     expect(withdrawn).toEqual(["web", "web"]);
     expect(calls.slice(3)).toEqual(["deregister", "deregister"]);
+    fail.clear();
+    registrar.withdraw("web");
+    await settled();
+    registrar.withdraw("web");
+    registrar.advertise(job, "critical");
+    await settled();
+    // Once it is gone for certain, it is as if it had never been there.
+    expect(calls.slice(5)).toEqual(["deregister"]);
   });
 });

@@ -27,9 +27,8 @@ export type JobState = {
   /** Ends in a row that came too soon. */
   readonly quickEnds: number;
   readonly timedOut: boolean;
-  /** It was sent its stop signal; by us killed after that. */
+  /** It was sent its stop signal. */
   readonly asked: boolean;
-  readonly killed: boolean;
   readonly health: "unknown" | "healthy" | "unhealthy";
   /** Checks in a row that contradict `health`. */
   readonly streak: number;
@@ -60,7 +59,6 @@ export function freshJob(job: Job): JobState {
     quickEnds: 0,
     timedOut: false,
     asked: false,
-    killed: false,
     health: "unknown",
     streak: 0,
     checking: false,

@@ -169,12 +169,8 @@ function isSuccess({ job, timedOut }: JobState, { code }: RunEnd): boolean {
 }
 
 /** It was asked to end, and did it in its own good time. */
-function isAsAsked(
-  { config }: Draft,
-  { job, asked, killed }: JobState,
-  { signal, code }: RunEnd,
-): boolean {
-  if (!asked || killed) return false;
+function isAsAsked({ config }: Draft, { job, asked }: JobState, { signal, code }: RunEnd): boolean {
+  if (!asked) return false;
   if (config.stopTimeoutMs === 0 && signal === "SIGKILL") return true;
   return signal === job.stopSignal || code === codeOf({ code: null, signal: job.stopSignal });
 }

@@ -96,7 +96,6 @@ function askToEnd(draft: Draft, name: string): true {
 export function killLate(draft: Draft, name: string): void {
   const known = draft.jobs.get(name);
   if (known?.life !== "ending" || !known.running) return;
-  patch(draft, name, { killed: true });
   draft.actions.push({ do: "signal", job: name, signal: "SIGKILL" });
   const text = `killed: it had not ended ${draft.config.stopTimeoutMs}ms after ${known.job.stopSignal}`;
   draft.actions.push({ do: "note", level: "warn", job: name, text });
