@@ -24,6 +24,16 @@ test("a healthy node has no alerts", () => {
 test.each<[string, Situation, string]>([
   ["a full disk", primary.and({ diskFree: 1_048_576 }), "AP_DISK_FULL: 1 MiB left"],
   ["a primary that is alone", situation().withVoters("a").asPrimary(), "AP_ALONE"],
+  [
+    "a token that Consul refuses",
+    primary.and({ consul: { ...primary.observation.consul, error: "AP_CONSUL_DENIED: consul" } }),
+    "AP_CONSUL_DENIED: Consul refuses this node's token",
+  ],
+  [
+    "a user that etcd refuses",
+    primary.and({ consul: { ...primary.observation.consul, error: "AP_ETCD_DENIED: etcd" } }),
+    "AP_ETCD_DENIED: etcd refuses this node's user",
+  ],
   ["a primary without Consul", primary.consulAway(), "AP_FAILSAFE"],
   [
     "commits that wait",
