@@ -1,6 +1,8 @@
 // The table of stable codes: `autopilot explain CODE` prints it, and a test holds it and README's list together.
 // A code is never renamed or reused; its text may become better.
 
+import { STORAGE_CODES } from "./error-codes-of-storage.ts";
+
 export type ErrorEntry = {
   /** What the code means, one sentence. */
   readonly means: string;
@@ -9,6 +11,7 @@ export type ErrorEntry = {
 };
 
 const table = {
+  ...STORAGE_CODES,
   AP_ACCOUNT_TOO_STRONG: {
     means: "An account that applications use may write past a fence or past the binary log.",
     hint: "revoke SUPER, CONNECTION_ADMIN and the like, or lock the account; root@localhost is not counted",
@@ -128,75 +131,6 @@ const table = {
     means: "This version of autopilot cannot do that yet.",
     hint: "README says what it can do",
   },
-  AP_OBJECTS_ADDRESS: {
-    means: "The address of the object store, or a setting beside it, is malformed.",
-    hint: "write s3://bucket/prefix?region=…&endpoint=… or a directory's path; README lists the parameters",
-  },
-  AP_OBJECTS_BUCKET: {
-    means: "The bucket, or the store's directory, does not exist.",
-    hint: "create it, or correct the name in the address",
-  },
-  AP_OBJECTS_BUSY: {
-    means: "The object store is overloaded or failing; it was asked again many times.",
-    hint: "wait, or look at the store's own health; what was begun is aborted and nothing half-written is visible",
-  },
-  AP_OBJECTS_CLOCK: {
-    means: "The object store refuses requests because this machine's clock differs from its own.",
-    hint: "set the clock right (NTP) here or there; S3 accepts 15 minutes of difference",
-  },
-  AP_OBJECTS_CONFLICT: {
-    means:
-      "Another writer was there first: the object exists, or is not the one that was expected.",
-    hint: "look at what is there now and decide again; nothing was written",
-  },
-  AP_OBJECTS_CREDENTIALS: {
-    means: "There are no access keys for the object store, or it does not accept them.",
-    hint: "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile, or the file of `credentials=`",
-  },
-  AP_OBJECTS_DAMAGED: {
-    means: "Bytes of an object are not the ones that were written.",
-    hint: "do not use the object; if it happens with every object, look at the network and the store's disks",
-  },
-  AP_OBJECTS_DENIED: {
-    means: "The access keys may not read there.",
-    hint: "give them the rights to list and get objects of the bucket and its prefix",
-  },
-  AP_OBJECTS_ENDPOINT: {
-    means: "What answers at the endpoint is not an S3 store, or not in a way that can be trusted.",
-    hint: "check the endpoint's scheme, host, port and certificate",
-  },
-  AP_OBJECTS_FULL: {
-    means: "The object store has no room, or a quota is reached.",
-    hint: "make room or raise the quota; nothing half-written is visible",
-  },
-  AP_OBJECTS_LIMIT: {
-    means: "An object, its key or its number of parts is beyond what stores take.",
-    hint: "give a better estimate of the size, or divide the object",
-  },
-  AP_OBJECTS_MISSING: {
-    means: "An object, or an upload under way, that was there is gone.",
-    hint: "look at what else deletes there: a life cycle rule, another cluster, a person",
-  },
-  AP_OBJECTS_READONLY: {
-    means: "The object store does not let us write there.",
-    hint: "give the access keys the rights to put and delete objects and to abort uploads, or make the directory writable",
-  },
-  AP_OBJECTS_REGION: {
-    means: "The bucket is in another region than the address says.",
-    hint: "correct `region=` in the address, or AWS_REGION",
-  },
-  AP_OBJECTS_TRUNCATED: {
-    means: "An object's body ended before its end, again and again.",
-    hint: "look at proxies and load balancers between here and the store",
-  },
-  AP_OBJECTS_UNFIT: {
-    means: "The object store lacks something that backups need.",
-    hint: "use a store with conditional writes: AWS, Ceph RGW, SeaweedFS, versitygw; `autopilot objects check` shows what is missing",
-  },
-  AP_OBJECTS_UNREACHABLE: {
-    means: "The object store does not answer.",
-    hint: "check the endpoint, the network and that the store runs; what was begun is aborted or swept later",
-  },
   AP_OUTCOME_TIMEOUT: {
     means: "The recorded wish had no outcome within the limit.",
     hint: "`autopilot status` says what each node waits for; the wish was taken back",
@@ -302,4 +236,7 @@ const table = {
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof table;
-export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = table;
+/** In alphabetical order. */
+export const ERROR_CODES = Object.fromEntries(
+  Object.entries(table).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+) as Readonly<Record<ErrorCode, ErrorEntry>>;

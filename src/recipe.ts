@@ -91,6 +91,19 @@ export type LabVerb = Omit<RecipeVerb, "run"> & {
   runInLab(call: LabCall): Promise<number>;
 };
 
+/** A verb that works where no cluster runs any more, and finds one only where it needs it. */
+export type StoreVerb = Omit<RecipeVerb, "run"> & {
+  runAnywhere(call: StoreCall): Promise<number>;
+};
+
+export type StoreCall = Omit<VerbCall, "cluster" | "kv" | "directory" | "leaser" | "dir"> & {
+  /** What --cluster says, or null. */
+  readonly named: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Errors: UnavailableError AP_CLUSTER_NOT_FOUND. */
+  inCluster(use: (call: VerbCall) => Promise<number>): Promise<number>;
+};
+
 export type LabCall = Omit<VerbCall, "cluster" | "kv" | "directory" | "leaser" | "dir"> & {
   readonly lab: Lab;
 };
@@ -127,6 +140,15 @@ export type LocalNode = {
   readonly basePort: number;
 };
 
+/** What all nodes of a local cluster share. */
+export type LocalCluster = {
+  readonly dir: string;
+  readonly nodes: number;
+  /** Addresses of object stores: for backups, and where the first data comes from; null: none. */
+  readonly objects: string | null;
+  readonly restoreFrom: string | null;
+};
+
 /** What the recipe tells of a whole cluster, for `up`, `status` and their tables. */
 export type ClusterView = {
   /** A primary accepts writes. */
@@ -159,14 +181,11 @@ export type Recipe<C, O, A extends { readonly do: string; readonly why?: string 
   readonly serverName: string;
   service(config: C, node: NodeIdentity): Service;
   start(context: RecipeContext<C>): Promise<Reconciler<O, A>>;
-  readonly verbs: readonly (RecipeVerb | LabVerb)[];
+  readonly verbs: readonly (RecipeVerb | StoreVerb | LabVerb)[];
   /** For `autopilot up`: makes shared things of the cluster below `dir` once (secrets), idempotent. */
   prepareLocal(dir: string): Promise<void>;
   /** For `autopilot up`: the recipe's part of one node's configuration. */
-  localConfig(
-    node: LocalNode,
-    cluster: { readonly dir: string; readonly nodes: number },
-  ): Readonly<Record<string, unknown>>;
+  localConfig(node: LocalNode, cluster: LocalCluster): Readonly<Record<string, unknown>>;
   view(
     consul: { readonly kv: Kv; readonly directory: Directory },
     cluster: string,

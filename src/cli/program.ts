@@ -81,6 +81,8 @@ function addLocalVerbs(program: Command, done: (code: number) => void): void {
       integer,
     )
     .option("--recipe <name>", "what to run (default: mysql)")
+    .option("--objects <store>", "object store for backups, or none (default: DIR/objects)")
+    .option("--restore-from <store>", "a new cluster whose data comes from this object store")
     .action(async (_, command: Command) => {
       const { runUp } = await import("./up.ts");
       done(await runUp(command.optsWithGlobals()));

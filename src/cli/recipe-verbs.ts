@@ -1,7 +1,7 @@
 // The recipe's verbs as commands: their syntax is the recipe's, what they are called with is found here.
 import type { Command } from "commander";
 import { DEFAULT_RECIPE, loadRecipe, type AnyRecipe } from "../config/load-recipe.ts";
-import type { LabCall, LabVerb, RecipeVerb } from "../recipe.ts";
+import type { LabCall, LabVerb, StoreVerb, VerbCall } from "../recipe.ts";
 import { SILENT } from "../log.ts";
 import { readCluster } from "../local/cluster-file.ts";
 import { realClock } from "../runtime/clock.ts";
@@ -26,14 +26,15 @@ export async function addRecipeVerbs(
     for (const [flags, help] of Object.entries(verb.options)) command.option(flags, help);
     command.action(async () => {
       const args = command.processedArgs.flat().filter((arg) => typeof arg === "string");
-      if ("run" in verb) return done(await callVerb(verb, command, args));
+      if ("run" in verb) return done(await callVerb((call) => verb.run(call), command, args));
+      if ("runAnywhere" in verb) return done(await callAnywhere(verb, command, args));
       done(await callInLab(verb, { command, args, recipe }));
     });
   }
 }
 
 async function callVerb(
-  verb: RecipeVerb,
+  use: (call: VerbCall) => Promise<number>,
   command: Command,
   args: readonly string[],
 ): Promise<number> {
@@ -41,7 +42,7 @@ async function callVerb(
   const found = await findCluster(globals, process.env);
   const consul = await connectStore(found.store);
   try {
-    return await verb.run({
+    return await use({
       ...anyCall(command, args),
       cluster: found.name,
       kv: consul.kv,
@@ -52,6 +53,19 @@ async function callVerb(
   } finally {
     consul.close();
   }
+}
+
+async function callAnywhere(
+  verb: StoreVerb,
+  command: Command,
+  args: readonly string[],
+): Promise<number> {
+  return verb.runAnywhere({
+    ...anyCall(command, args),
+    named: command.optsWithGlobals<Globals>().cluster ?? null,
+    env: process.env,
+    inCluster: (use) => callVerb(use, command, args),
+  });
 }
 
 async function callInLab(

@@ -11,14 +11,19 @@ import { defaultCacheDir, isComplete, placeOf, publish, type Place } from "./too
 import { startPrefix, sweep } from "./toolchain/cache.ts";
 import { isExecutable, programsOnPath, type Surroundings } from "./toolchain/child.ts";
 import { takeLock } from "./toolchain/lock.ts";
-import { tryInstalled, tryPrefix, type Tool, type ToolSpec, type Tried } from "./toolchain/tool.ts";
+import { tryInstalled, tryPrefix } from "./toolchain/tool.ts";
+import type { FetchableSpec, Tool, ToolSpec, Tried } from "./toolchain/tool.ts";
 
 export type { Tool, ToolSpec } from "./toolchain/tool.ts";
 
 /** Download and unpacking together: 11 s on a fast line, 10 minutes for 63 MB on one of 1 Mbit/s. */
 const FETCH_LIMIT_MS = 10 * 60_000;
 
-type Search = { readonly spec: ToolSpec; readonly place: Place; readonly around: Surroundings };
+type Search<Spec = FetchableSpec> = {
+  readonly spec: Spec;
+  readonly place: Place;
+  readonly around: Surroundings;
+};
 
 type FindOptions = {
   /** One line per step of a fetch; nothing when the tool is already there. */
@@ -44,25 +49,31 @@ export async function findTool(spec: ToolSpec, options: FindOptions): Promise<To
   if (named !== null) return named;
   const onPath = await fromPath(search);
   if (onPath.tool !== null) return onPath.tool;
-  const cached = await fromCache(search);
+  const refused = [`${spec.env} is not set`, onPath.why];
+  if (!isFetchable(spec)) throw missing(spec, refused);
+  const fetchable = { ...search, spec };
+  const cached = await fromCache(fetchable);
   if (cached.tool !== null) return cached.tool;
   try {
-    return await fromArchive(search);
+    return await fromArchive(fetchable);
   } catch (error) {
     signal.throwIfAborted();
-    throw missing(spec, [`${spec.env} is not set`, onPath.why, cached.why], error);
+    const { message, cause } = error instanceof Error ? error : new Error(String(error));
+    throw missing(spec, [...refused, cached.why, `fetching: ${message}`], cause);
   }
 }
 
-/** The last source's error: its message is one more reason, its cause (the end of apt's output) becomes ours. */
-function missing(spec: ToolSpec, refused: readonly string[], error: unknown): UnavailableError {
-  const { message, cause } = error instanceof Error ? error : new Error(String(error));
-  const reasons = [...refused, `fetching: ${message}`].join("; ");
-  const why = `${spec.name} ${spec.version}: no usable ${spec.binary}: ${reasons}`;
+function isFetchable(spec: ToolSpec): spec is FetchableSpec {
+  return spec.apt !== null;
+}
+
+/** `cause`: the end of apt's output, where it was asked. */
+function missing(spec: ToolSpec, reasons: readonly string[], cause?: unknown): UnavailableError {
+  const why = `${spec.name} ${spec.version}: no usable ${spec.binary}: ${reasons.join("; ")}`;
   return new UnavailableError("AP_TOOL_MISSING", why, { hint: spec.install, cause });
 }
 
-async function fromVariable({ spec, around }: Search): Promise<Tool | null> {
+async function fromVariable({ spec, around }: Search<ToolSpec>): Promise<Tool | null> {
   const value = around.env[spec.env];
   if (value === undefined || value === "") return null;
   const main = resolve(value);
@@ -74,7 +85,7 @@ async function fromVariable({ spec, around }: Search): Promise<Tool | null> {
   throw new ConfigError("AP_TOOL_UNUSABLE", `${spec.env}: ${tried.why}`, { hint });
 }
 
-async function fromPath({ spec, around }: Search): Promise<Tried> {
+async function fromPath({ spec, around }: Search<ToolSpec>): Promise<Tried> {
   const refused: string[] = [];
   for (const main of programsOnPath(spec.binary, around.env)) {
     const tried = await tryInstalled(spec, "path", main, around);

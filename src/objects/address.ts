@@ -2,6 +2,7 @@
 // leaves out comes from the environment variables that all S3 tools read. Access keys never stand in an address.
 import { isAbsolute, resolve } from "node:path";
 import { closest } from "../core/edit-distance.ts";
+import { lockIn, tagsIn, type ObjectLock, type ObjectTag } from "../core/object-settings.ts";
 import { keyProblem } from "../core/object-key.ts";
 import { ConfigError } from "../errors.ts";
 
@@ -24,6 +25,11 @@ export type S3Address = {
   readonly storageClass: string | null;
   /** Server-side encryption: "AES256", "aws:kms". */
   readonly encryption: string | null;
+  /** The key of aws:kms; null: the bucket's, or the account's own. */
+  readonly kmsKey: string | null;
+  readonly tags: readonly ObjectTag[];
+  /** Nobody may delete an object for so long, or null. */
+  readonly objectLock: ObjectLock | null;
 };
 
 export type StoreAddress = DiskAddress | S3Address;
@@ -38,6 +44,9 @@ const PARAMETERS = [
   "profile",
   "storage-class",
   "encryption",
+  "kms-key",
+  "tags",
+  "object-lock",
 ] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
@@ -65,7 +74,16 @@ function read(text: string, env: Env, problems: string[]): StoreAddress | null {
   else if (/^file:/i.test(text)) return fileAddress(text, problems);
   else if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
     problems.push(`${JSON.stringify(text.split(":")[0])} is neither s3 nor file`);
-  else return { kind: "disk", dir: resolve(text) };
+  else return diskAddress(text, problems);
+  return null;
+}
+
+function diskAddress(text: string, problems: string[]): DiskAddress | null {
+  const parameter = PARAMETERS.find(
+    (name) => text.includes(`?${name}=`) || text.includes(`&${name}=`),
+  );
+  if (parameter === undefined) return { kind: "disk", dir: resolve(text) };
+  problems.push(`${parameter}: a directory has no such setting, only a bucket (s3://…) has`);
   return null;
 }
 
@@ -101,8 +119,27 @@ function s3Address(text: string, env: Env, problems: string[]): S3Address | null
     pathStyle: flagOf(given.get("path-style"), endpoint !== null, problems),
     credentials: credentialsOf(given.get("credentials"), problems),
     profile: given.get("profile") ?? null,
+    ...settingsOf(given, problems),
+  };
+}
+
+/** What new objects get. */
+function settingsOf(given: ReadonlyMap<Parameter, string>, problems: string[]) {
+  const encryption = given.get("encryption") ?? null;
+  const kmsKey = given.get("kms-key") ?? null;
+  if (kmsKey !== null && encryption?.startsWith("aws:kms") !== true)
+    problems.push("kms-key: it is for encryption=aws:kms");
+  const tags = tagsIn(given.get("tags") ?? "");
+  if (typeof tags === "string") problems.push(`tags: ${tags}`);
+  const lock = given.get("object-lock");
+  const objectLock = lock === undefined ? null : lockIn(lock);
+  if (typeof objectLock === "string") problems.push(`object-lock: ${objectLock}`);
+  return {
     storageClass: given.get("storage-class") ?? null,
-    encryption: given.get("encryption") ?? null,
+    encryption,
+    kmsKey,
+    tags: typeof tags === "string" ? [] : tags,
+    objectLock: typeof objectLock === "string" ? null : objectLock,
   };
 }
 

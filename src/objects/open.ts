@@ -12,6 +12,8 @@ export type OpenOptions = {
   readonly tries?: number;
   /** s3.ts */
   readonly lookFirst?: boolean;
+  /** False: what is written may be deleted at once, whatever the address says of a lock. */
+  readonly locks?: boolean;
 };
 
 export type OpenedStore = ObjectStore & {
@@ -23,11 +25,11 @@ export type OpenedStore = ObjectStore & {
 
 /** Errors: ConfigError AP_OBJECTS_ADDRESS. Nothing is asked yet: the first request shows whether the store is there. */
 export async function openStore(text: string, options: OpenOptions): Promise<OpenedStore> {
-  const { env, clock, tries, lookFirst } = options;
+  const { env, clock, tries, lookFirst, locks = true } = options;
   const address = parseAddress(text, env);
   if (address.kind === "disk") return openDisk(address.dir, { clock });
   const { openS3 } = await import("./s3.ts");
-  return openS3(address, {
+  return openS3(locks ? address : { ...address, objectLock: null }, {
     clock,
     ...(tries === undefined ? {} : { tries }),
     ...(lookFirst === undefined ? {} : { lookFirst }),

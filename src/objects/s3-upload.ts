@@ -16,14 +16,29 @@ import { headWithId, request, target, writeOnce, WRITE_ID, type Bucket } from ".
 import type { PartSink } from "./upload.ts";
 
 /** What every new object gets. */
-function attributes({ address }: Bucket, id: string): Partial<PutObjectCommandInput> {
-  const { storageClass, encryption } = address;
+function attributes({ address, patience }: Bucket, id: string): Partial<PutObjectCommandInput> {
+  const { storageClass, encryption, kmsKey, tags, objectLock } = address;
+  const pairs = tags.map(({ name, value }) => [name, value] as [string, string]);
   return {
     Metadata: { [WRITE_ID]: id },
     ContentType: "application/octet-stream",
     ...(storageClass === null ? {} : { StorageClass: storageClass as "STANDARD" }),
     ...(encryption === null ? {} : { ServerSideEncryption: encryption as "AES256" }),
+    ...(kmsKey === null ? {} : { SSEKMSKeyId: kmsKey }),
+    ...(tags.length === 0 ? {} : { Tagging: new URLSearchParams(pairs).toString() }),
+    ...(objectLock === null
+      ? {}
+      : {
+          ObjectLockMode: objectLock.mode,
+          ObjectLockRetainUntilDate: new Date(patience.clock.wall() + objectLock.ms),
+        }),
   };
+}
+
+/** S3 wants a checksum of its own for whatever shall be locked; elsewhere the signed hash does. */
+function checksumOf({ address }: Bucket, sha256: string): { ChecksumSHA256?: string } {
+  if (address.objectLock === null) return {};
+  return { ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64") };
 }
 
 /** What every S3 answers to a write; a proxy's page with status 200 does not. */
@@ -47,6 +62,7 @@ export async function putObject(
     ...target(bucket, key),
     ...attributes(bucket, id),
     ...headersOf(condition),
+    ...checksumOf(bucket, sha256),
     Body: body,
     ContentLength: body.length,
   });
@@ -94,11 +110,17 @@ export function s3Sink(bucket: Bucket, key: string, signal: AbortSignal | undefi
   const id = randomUUID();
   const at = target(bucket, key);
   const etags = new Map<number, string>();
+  const algorithm =
+    bucket.address.objectLock === null ? {} : { ChecksumAlgorithm: "SHA256" as const };
   let created: Promise<string> | null = null;
 
   async function create(): Promise<string> {
     const call = { doing: `begin the upload of ${key}`, writes: true, signal };
-    const command = new CreateMultipartUploadCommand({ ...at, ...attributes(bucket, id) });
+    const command = new CreateMultipartUploadCommand({
+      ...at,
+      ...attributes(bucket, id),
+      ...algorithm,
+    });
     const { UploadId } = await request(bucket, call, (abortSignal) =>
       bucket.client.send(command, options(abortSignal)),
     );
@@ -108,7 +130,8 @@ export function s3Sink(bucket: Bucket, key: string, signal: AbortSignal | undefi
   return {
     async send({ number, bytes, sha256 }, body, abort) {
       const UploadId = await (created ??= create());
-      const part = { PartNumber: number, Body: body, ContentLength: bytes };
+      const checksum = checksumOf(bucket, sha256);
+      const part = { PartNumber: number, Body: body, ContentLength: bytes, ...checksum };
       const call = { doing: `upload part ${number} of ${key}`, writes: true, signal: abort };
       const command = new UploadPartCommand({ ...at, UploadId, ...part });
       command.middlewareStack.add(signing(sha256), SIGNING);
@@ -121,9 +144,10 @@ export function s3Sink(bucket: Bucket, key: string, signal: AbortSignal | undefi
     async complete(parts, condition) {
       if (condition !== null && bucket.lookFirst) await requireAbsent(bucket, key);
       const UploadId = await created;
-      const Parts = parts.map(({ number }) => ({
+      const Parts = parts.map(({ number, sha256 }) => ({
         PartNumber: number,
         ETag: etags.get(number) ?? "",
+        ...checksumOf(bucket, sha256),
       }));
       const command = new CompleteMultipartUploadCommand({
         ...at,

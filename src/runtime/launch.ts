@@ -18,6 +18,8 @@ export type ChildSpec = {
   readonly cwd?: string;
   /** Where stdout and stderr are appended; "inherit": the agent's own; "pipe": to be read by us; "discard". */
   readonly output: { readonly file: string } | "inherit" | "pipe" | "discard";
+  /** "pipe": stdin is to be written by us; default: none. */
+  readonly input?: "pipe";
   /** Drops to this user and group (numbers). */
   readonly user?: User;
 };
@@ -52,7 +54,7 @@ export async function launch(name: string, spec: ChildSpec): Promise<Launched> {
   try {
     if (typeof spec.output === "object") fd = openSync(spec.output.file, "a", 0o640);
     const cwd = spec.cwd === undefined ? {} : { cwd: spec.cwd };
-    const stdio = stdioOf(spec.output, fd);
+    const stdio = stdioOf(spec, fd);
     // Without setpriv Node changes the user itself; it must never run as us.
     const ids = spec.user === undefined || (await hasLifeline()) ? {} : idsOf(spec.user);
     const child = spawn(file, args, { env, ...cwd, ...ids, stdio, detached: true });
@@ -69,9 +71,9 @@ function idsOf({ uid, gid }: User): { readonly uid: number; readonly gid: number
   return { uid, gid };
 }
 
-function stdioOf(output: ChildSpec["output"], fd: number | null): StdioOptions {
+function stdioOf({ output, input }: ChildSpec, fd: number | null): StdioOptions {
   const to = output === "inherit" || output === "pipe" ? output : (fd ?? "ignore");
-  return ["ignore", to, to];
+  return [input ?? "ignore", to, to];
 }
 
 /** What any program may need of our environment, and nothing that could be a secret. */

@@ -20,6 +20,9 @@ const plain = {
   profile: null,
   storageClass: null,
   encryption: null,
+  kmsKey: null,
+  tags: [],
+  objectLock: null,
 };
 
 function problemsOf(text: string, env = {}): readonly string[] {
@@ -57,6 +60,39 @@ describe("an object store's address", () => {
       encryption: "aws:kms",
     });
     expect(nameOf(address)).toBe("s3://shelf/my/backups");
+  });
+
+  test("says what new objects get, which a directory cannot", () => {
+    const settings =
+      "&encryption=aws:kms&kms-key=k1&tags=team:db,stage:live&object-lock=compliance:30d";
+    expect(parseAddress(`s3://shelf?region=eu-west-3${settings}`, {})).toEqual({
+      ...plain,
+      encryption: "aws:kms",
+      kmsKey: "k1",
+      tags: [
+        { name: "team", value: "db" },
+        { name: "stage", value: "live" },
+      ],
+      objectLock: { mode: "COMPLIANCE", ms: 30 * 86_400_000 },
+    });
+    const wrong = "s3://shelf?region=x&kms-key=k&tags=team&object-lock=30d";
+    expect(problemsOf(wrong)).toHaveLength(3);
+    for (const tags of [
+      "a:1,a:2",
+      "a:1;b",
+      ":x",
+      Array.from({ length: 11 }, (_, i) => `t${i}:`).join(","),
+    ])
+      expect(problemsOf(`s3://shelf?region=x&tags=${tags}`).join()).toContain("tags:");
+    for (const lock of ["compliance:1h", "forever:30d", "governance", "governance:"])
+      expect(problemsOf(`s3://shelf?region=x&object-lock=${lock}`).join()).toContain(
+        "object-lock:",
+      );
+    for (const name of ["storage-class", "tags", "object-lock", "encryption"]) {
+      expect(problemsOf(`/mnt/backups?${name}=x`).join()).toContain(`${name}: a directory has no`);
+      expect(problemsOf(`file:///mnt/backups?${name}=x`).join()).toContain("without parameters");
+    }
+    expect(parseAddress("/mnt/what?", {})).toEqual({ kind: "disk", dir: "/mnt/what?" });
   });
 
   test("takes region and endpoint from the environment where it does not say them", () => {

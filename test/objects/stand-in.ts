@@ -39,6 +39,8 @@ export interface StandIn extends AsyncDisposable {
   readonly objects: Map<string, Stored>;
   readonly uploads: Map<string, Multipart>;
   manners: Manners;
+  /** Every request's method, path and headers. */
+  readonly heard: { method: string; path: string; headers: IncomingMessage["headers"] }[];
 }
 
 class Refusal extends Error {
@@ -61,6 +63,8 @@ export async function startStandIn(): Promise<StandIn> {
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = "", url: path = "", headers } = request;
+    standIn.heard.push({ method, path, headers });
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -199,6 +203,7 @@ export async function startStandIn(): Promise<StandIn> {
     objects,
     uploads,
     manners: {},
+    heard: [],
     async [Symbol.asyncDispose]() {
       const closed = once(server.close(), "close");
       server.closeAllConnections();

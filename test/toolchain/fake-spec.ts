@@ -1,7 +1,7 @@
 // A tool that no machine has, so that the tests do not depend on what this one has.
-import type { ToolSpec } from "../../src/local/toolchain.ts";
+import type { FetchableSpec } from "../../src/local/toolchain/tool.ts";
 
-export const fakeSpec: ToolSpec = {
+export const fakeSpec: FetchableSpec = {
   name: "fakesql",
   version: "1.2",
   env: "AUTOPILOT_FAKESQLD",

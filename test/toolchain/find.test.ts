@@ -103,6 +103,19 @@ test("without any source the error says why each was rejected and what to instal
   });
 });
 
+test("a tool that no archive has is found, or missed without asking for one", async () => {
+  const machine = debianMachine();
+  const { env, cacheDir } = machine;
+  const spec = { ...fakeSpec, apt: null };
+  const progress = (): void => expect.unreachable("nothing is to be fetched");
+  await expect(findTool(spec, { progress, env, cacheDir })).rejects.toMatchObject({
+    code: "AP_TOOL_MISSING",
+    message: "fakesql 1.2: no usable fakesqld: AUTOPILOT_FAKESQLD is not set; no fakesqld on PATH",
+  });
+  program(join(machine.bin, "fakesqld"), "fakesqld Ver 1.0.0");
+  expect((await findTool(spec, { progress, env, cacheDir })).version).toBe("1.0.0");
+});
+
 test("a program that cannot print its version is rejected with what it said", async () => {
   const machine = bareMachine();
   const main = join(machine.bin, "fakesqld");

@@ -1,6 +1,7 @@
 // Which versions of the real tools are taken.
 import { expect, test } from "vitest";
 import { mysqlSpec } from "../../recipes/mysql/mysqld/tool.ts";
+import { mariadbBackupSpec, xtrabackupSpec } from "../../recipes/mysql/backup/engines/tools.ts";
 import { consulSpec } from "../../src/local/toolchain/consul.ts";
 
 test.each([
@@ -33,4 +34,22 @@ test.each([
   ["something else", "does not say that it is Consul"],
 ])("Consul refuses %j", (output, why) => {
   expect(consulSpec.accept(output)).toEqual({ ok: false, why: expect.stringContaining(why) });
+});
+
+test.each([
+  ["xtrabackup version 8.4.0-7 based on MySQL server 8.4.0 Linux (x86_64)", "8.4.0-7"],
+  [
+    "2026-11-20T10:00:00 0 [Note] recognized server arguments: \nxtrabackup version 8.0.35-36 based on MySQL server 8.0.35",
+    "8.0.35-36",
+  ],
+])("XtraBackup takes %j", (output, version) => {
+  expect(xtrabackupSpec.accept(output)).toEqual({ ok: true, version });
+});
+
+test("mariadb-backup says the version of the server that it is of", () => {
+  const output =
+    "mariadb-backup based on MariaDB server 10.11.18-MariaDB debian-linux-gnu (x86_64)";
+  expect(mariadbBackupSpec.accept(output)).toEqual({ ok: true, version: "10.11.18" });
+  const why = "it does not say that it is XtraBackup";
+  expect(xtrabackupSpec.accept(output)).toEqual({ ok: false, why });
 });

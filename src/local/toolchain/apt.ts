@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { programsOnPath, run, type Outcome, type Surroundings } from "./child.ts";
 import { machineArchive, type Archive } from "./sources.ts";
-import type { ToolSpec } from "./tool.ts";
+import type { FetchableSpec } from "./tool.ts";
 
 /** The whole of one step; the caller bounds all steps together through the signal. */
 const STEP_LIMIT_MS = 10 * 60_000;
@@ -20,7 +20,7 @@ type Programs = { readonly aptGet: string; readonly dpkg: string };
 type PrivateApt = Programs & {
   readonly conf: string;
   readonly archives: string;
-  readonly spec: ToolSpec;
+  readonly spec: FetchableSpec;
   readonly around: Surroundings;
 };
 type Package = { readonly file: string; readonly bytes: number };
@@ -32,7 +32,7 @@ type Package = { readonly file: string; readonly bytes: number };
  * Throws an Error whose message is the reason in short and whose cause is the end of apt's output.
  */
 export async function fetchPackages(
-  spec: ToolSpec,
+  spec: FetchableSpec,
   dir: string,
   into: string,
   around: Surroundings,
@@ -53,7 +53,7 @@ export async function fetchPackages(
   return packages.map(({ file }) => file.replace(/\.deb$/, ""));
 }
 
-function label(spec: ToolSpec): string {
+function label(spec: FetchableSpec): string {
   return `${spec.name} ${spec.version}`;
 }
 
@@ -86,7 +86,7 @@ async function privateApt(
   return { ...base, conf, archives };
 }
 
-function sourceEntry(spec: ToolSpec, archive: Archive): string {
+function sourceEntry(spec: FetchableSpec, archive: Archive): string {
   const lines = ["Types: deb", `URIs: ${archive.uri}`, `Suites: ${spec.apt.suite}`];
   // Targets: no translations, no apt-file contents, no desktop metadata, whatever the machine adds by default.
   lines.push("Components: main", "Targets: Packages");
@@ -125,7 +125,7 @@ function configuration(dir: string): string {
   return `${[...hooks, ...set].join("\n")}\n`;
 }
 
-function installArgs(spec: ToolSpec): readonly string[] {
+function installArgs(spec: FetchableSpec): readonly string[] {
   return spec.apt.alone === true ? ["download"] : ["--yes", "--download-only", "install"];
 }
 
@@ -182,7 +182,7 @@ async function aptGet(apt: PrivateApt, args: readonly string[]): Promise<string>
   }
 }
 
-function aptError(spec: ToolSpec, done: Outcome): Error {
+function aptError(spec: FetchableSpec, done: Outcome): Error {
   const suite = `suite ${spec.apt.suite}`;
   return new Error(`${suite}: ${reason(done)}`, { cause: tail(done.output) });
 }

@@ -23,20 +23,26 @@ export type ToolSpec = {
   readonly versionArgs: readonly string[];
   /** Reads what the main binary printed: its version if acceptable, or the reason why it is not. */
   readonly accept: (output: string) => Acceptance;
-  readonly apt: {
-    /** The Debian suite that carries it: "sid". */
-    readonly suite: string;
-    readonly packages: readonly string[];
-    /** The main binary inside the unpacked packages: "usr/sbin/mysqld". */
-    readonly main: string;
-    /** The packages run on any machine's own libraries: fetch them without what they depend on. */
-    readonly alone?: boolean;
-    /** Directories of its own below the libraries' one, which its programs find by an absolute path: "ceph". */
-    readonly libraries?: readonly string[];
-  };
+  /** Null: no Debian archive has it, so that it is found or not. */
+  readonly apt: AptPackages | null;
   /** What a person can do instead: "apt install mysql-server, or set AUTOPILOT_MYSQLD". */
   readonly install: string;
 };
+
+type AptPackages = {
+  /** The Debian suite that carries it: "sid". */
+  readonly suite: string;
+  readonly packages: readonly string[];
+  /** The main binary inside the unpacked packages: "usr/sbin/mysqld". */
+  readonly main: string;
+  /** The packages run on any machine's own libraries: fetch them without what they depend on. */
+  readonly alone?: boolean;
+  /** Directories of its own below the libraries' one, which its programs find by an absolute path: "ceph". */
+  readonly libraries?: readonly string[];
+};
+
+/** One that can be fetched. */
+export type FetchableSpec = ToolSpec & { readonly apt: AptPackages };
 
 export type Tool = {
   readonly version: string;
@@ -78,7 +84,7 @@ export async function tryInstalled(
 
 /** Tries a private prefix: a directory into which the tool's packages were unpacked. */
 export async function tryPrefix(
-  spec: ToolSpec,
+  spec: FetchableSpec,
   origin: "cache" | "fetched",
   prefix: string,
   around: Surroundings,
@@ -113,7 +119,7 @@ async function askVersion(
  * Programs of a prefix need the C library they were built for, and that needs its own loader. A prefix without that
  * loader (packages fetched alone), a static program and a script are left to the machine's.
  */
-function launch(spec: ToolSpec, prefix: string, program: string): readonly string[] {
+function launch(spec: FetchableSpec, prefix: string, program: string): readonly string[] {
   const interpreter = interpreterOf(program);
   if (interpreter === null) return [program];
   const libraries = libraryDirs(prefix);
