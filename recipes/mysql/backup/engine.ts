@@ -23,13 +23,16 @@ export interface Imaging extends AsyncDisposable {
   readonly estimate: number;
   /**
    * The engine's proof that the image is whole: exit code, last word, its own facts. To be called when the stream was
-   * read to its end. Errors: UnavailableError AP_BACKUP_ENGINE_FAILED with the engine's last words.
+   * read to its end. Errors: UnavailableError AP_BACKUP_ENGINE_FAILED with the engine's last words; the signal's reason.
    */
   finish(): Promise<ImageFacts>;
 }
 
 export type ImagingRequest = {
-  /** Directory of the node that may be used for temporary files, on the file system of the datadir. */
+  /**
+   * Directory of the node for temporary files, on the file system of the datadir. One image at a time works in it: what a
+   * killed one left there is removed first.
+   */
   readonly scratch: string;
   /** LSN of the parent for an incremental image; null: a full one. */
   readonly since: string | null;
@@ -47,7 +50,20 @@ export interface Engine {
   readonly name: EngineName;
   readonly version: string;
   readonly incremental: boolean;
+  /**
+   * A server that is started on what `unpack` leaves has the image's GTID set by itself. False: it must be told the
+   * manifest's, before it sees a source: RESET BINARY LOGS AND GTIDS and SET GLOBAL gtid_purged (MariaDB: gtid_slave_pos).
+   */
+  readonly holdsGtid: boolean;
+  /**
+   * Errors: UnavailableError AP_BACKUP_ENGINE_FAILED; RefusedError AP_BACKUP_SPACE where a copy has no room; the signal's
+   * reason.
+   */
   image(server: ServerVersion, request: ImagingRequest): Promise<Imaging>;
-  /** Unpacks and prepares a full image, then each incremental in order; the last call leaves a datadir that starts. */
+  /**
+   * Unpacks and prepares a full image, then each incremental in order, all `into` the same directory; leaves a datadir
+   * that starts, on the disk. Errors: UnavailableError AP_BACKUP_UNPACK; RefusedError AP_BACKUP_CHAIN for images that do
+   * not fit onto each other; the signal's reason.
+   */
   unpack(chain: readonly UnpackRequest[]): Promise<void>;
 }

@@ -49,9 +49,11 @@ export class SqlError extends Error {
 
 // A user's global defaults must not change what our statements mean, nor end our idle connections. A write of ours that
 // waits for a row of an earlier one that we gave up must not pile up in mysqld.
+// MariaDB, where only a backup engine ever is, skips what is for MySQL from 8.0 on and reads its own comment instead.
 const SESSION =
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, transaction_read_only = OFF, " +
-  "max_execution_time = 0, wait_timeout = 31536000, lock_wait_timeout = 60, innodb_lock_wait_timeout = 3";
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, wait_timeout = 31536000, " +
+  "lock_wait_timeout = 60, innodb_lock_wait_timeout = 3 " +
+  "/*!80000 , transaction_read_only = OFF, max_execution_time = 0 */ /*M! , max_statement_time = 0 */";
 
 /** Connects, authenticates and sets the session up, all within the limit. Errors: AP_MYSQLD_TIMEOUT, AP_MYSQLD_EXITED. */
 export async function connect(target: Target, limitMs: number): Promise<Sql> {
