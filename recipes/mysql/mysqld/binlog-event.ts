@@ -1,6 +1,8 @@
 // Events of MySQL's binary log, as far as whole transactions have to be told apart: their types, GTIDs and statements.
 // Formats: MySQL Internals, "Binary Log"; libs/mysql/binlog/event and libs/mysql/serialization of the server's source.
 
+import type { Gtid } from "../core/gtid-members.ts";
+
 export const HEADER_BYTES = 19;
 const LOG_EVENT_BINLOG_IN_USE = 0x1;
 
@@ -15,8 +17,8 @@ export const TYPE = {
   taggedGtid: 42,
 } as const;
 
-/** One GTID; `tag` is "" for one without (tags: 8.3). */
-export type Gtid = { readonly uuid: string; readonly tag: string; readonly n: number };
+/** A transaction's name and when its server committed it, in µs since 1970 by that server's clock; 0: it does not say. */
+export type Committed = Gtid & { readonly committedAt: number };
 
 /** A file that nobody closed says so in its first event; its checksum is made without that flag. */
 export function notInUse(event: Buffer): Buffer {
@@ -39,13 +41,27 @@ function hasChecksums(format: Buffer): boolean {
   return format.length > 5 && format.readUInt8(format.length - 5) === 1;
 }
 
-export function gtidOf(type: number, event: Buffer): Gtid {
+/** Behind flags, uuid, number and the two logical clocks of parallel appliers. */
+const COMMITTED_AT = HEADER_BYTES + 42;
+/** Of the seven bytes; the highest one says that the first server's own time follows. */
+const COMMITTED_BITS = 55;
+
+export function gtidOf(type: number, event: Buffer): Committed {
   if (type === TYPE.taggedGtid) return taggedGtid(event.subarray(HEADER_BYTES));
   const uuid = uuidText(event.subarray(HEADER_BYTES + 1, HEADER_BYTES + 17));
-  return { uuid, tag: "", n: Number(event.readBigInt64LE(HEADER_BYTES + 17)) };
+  const n = Number(event.readBigInt64LE(HEADER_BYTES + 17));
+  const hasTime = event.length >= COMMITTED_AT + 7;
+  const committedAt = hasTime
+    ? BigInt.asUintN(COMMITTED_BITS, readUInt56(event, COMMITTED_AT))
+    : 0n;
+  return { uuid, tag: "", n, committedAt: Number(committedAt) };
 }
 
-function uuidText(bytes: Uint8Array): string {
+function readUInt56(bytes: Buffer, at: number): bigint {
+  return BigInt(bytes.readUIntLE(at, 6)) | (BigInt(bytes.readUInt8(at + 6)) << 48n);
+}
+
+export function uuidText(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString("hex");
   return [
     hex.slice(0, 8),
@@ -56,24 +72,35 @@ function uuidText(bytes: Uint8Array): string {
   ].join("-");
 }
 
-/** Three numbers of the message's own, then field by field its id and value: 0 flags, 1 uuid, 2 number, 3 tag. */
-function taggedGtid(body: Buffer): Gtid {
+/** Three numbers of the message's own, then field by field its id and value, in the order of the ids. */
+const FIELD = { flags: 0, uuid: 1, number: 2, tag: 3, clocks: [4, 5], committedAt: 6 } as const;
+
+function taggedGtid(body: Buffer): Committed {
   const numbers = new Numbers(body);
   for (let i = 0; i < 3; i++) numbers.next();
-  const found = { uuid: "", tag: "", n: 0 };
-  for (let field = Number(numbers.next()); field <= 3; field = Number(numbers.next())) {
-    if (field === 0) numbers.next();
-    if (field === 1)
+  const found = { uuid: "", tag: "", n: 0, committedAt: 0 };
+  for (
+    let field = Number(numbers.next());
+    field <= FIELD.committedAt;
+    field = Number(numbers.next())
+  ) {
+    if (field === FIELD.flags || field === FIELD.clocks[0] || field === FIELD.clocks[1])
+      numbers.next();
+    if (field === FIELD.uuid)
       found.uuid = uuidText(Uint8Array.from({ length: 16 }, () => Number(numbers.next())));
     // Signed: its sign is the lowest bit.
-    if (field === 2) found.n = Number(numbers.next() >> 1n);
-    if (field === 3) found.tag = numbers.text(Number(numbers.next()));
+    if (field === FIELD.number) found.n = Number(numbers.next() >> 1n);
+    if (field === FIELD.tag) found.tag = numbers.text(Number(numbers.next()));
+    if (field === FIELD.committedAt) {
+      found.committedAt = Number(numbers.next());
+      break;
+    }
   }
   return found;
 }
 
 /** Numbers of variable length: as many 1 bits at the low end of the first byte as bytes follow it. */
-class Numbers {
+export class Numbers {
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -90,6 +117,11 @@ class Numbers {
       value = (value << 8n) | BigInt(this.#bytes.readUInt8(this.#at + i));
     this.#at += more + 1;
     return more === 8 ? value >> 8n : value >> BigInt(more + 1);
+  }
+
+  /** How many bytes were read so far. */
+  get read(): number {
+    return this.#at;
   }
 
   text(bytes: number): string {

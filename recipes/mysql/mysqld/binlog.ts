@@ -2,11 +2,18 @@
 // so that single ones can be copied byte for byte: `mysqlbinlog --raw` copies whole files, and only of a running server.
 import { open, type FileHandle } from "node:fs/promises";
 import { UnavailableError } from "../../../src/index.ts";
-import { gtidOf, HEADER_BYTES, notInUse, statementOf, TYPE, type Gtid } from "./binlog-event.ts";
+import {
+  gtidOf,
+  HEADER_BYTES,
+  notInUse,
+  statementOf,
+  TYPE,
+  type Committed,
+} from "./binlog-event.ts";
 
 export type Piece = { readonly path: string; readonly start: number; readonly end: number };
 
-export type Transaction = Gtid & {
+export type Transaction = Committed & {
   /** The format description event that its events were written under. */
   readonly format: Buffer;
   /** More than one where a relay log was rotated in its middle. */
@@ -23,12 +30,16 @@ const BETWEEN: ReadonlySet<number> = new Set([3, 4, 27, 35, 41]);
 type Open = Omit<Transaction, "pieces"> & { pieces: Piece[]; began: boolean };
 
 /**
- * The whole transactions of these files, in order. What a crash or a broken connection has cut off in the middle is
- * left out: the server does not count it either.
+ * The whole transactions of these files, in order; of the first file those behind `from`, where one ends. What a crash
+ * or a broken connection has cut off in the middle is left out: the server does not count it either.
  * Errors: UnavailableError AP_VERB_FAILED where a file is encrypted or no binary log.
  */
-export async function* transactions(paths: readonly string[]): AsyncGenerator<Transaction> {
+export async function* transactions(
+  paths: readonly string[],
+  from = 0,
+): AsyncGenerator<Transaction> {
   let group: Open | null = null;
+  let begin = from;
   let format: Buffer = Buffer.alloc(0);
   for (const path of paths) {
     await using file = await open(path, "r");
@@ -45,8 +56,12 @@ export async function* transactions(paths: readonly string[]): AsyncGenerator<Tr
       if (size < HEADER_BYTES || event === null || at + size > (await bytes.size())) break;
       const piece = { path, start: at, end: at + size };
       at += size;
-      if (type === TYPE.format) format = notInUse(event);
-      else if (type === TYPE.gtid || type === TYPE.taggedGtid)
+      if (type === TYPE.format) {
+        format = notInUse(event);
+        at = Math.max(at, begin);
+        begin = 0;
+      }
+      if (type === TYPE.gtid || type === TYPE.taggedGtid)
         group = { ...gtidOf(type, event), format, pieces: [piece], began: false };
       else if (type === TYPE.anonymous) group = null;
       if (group === null || isRead(type) || BETWEEN.has(type)) continue;
@@ -78,7 +93,7 @@ function extend(group: Open, piece: Piece): void {
   else group.pieces.push(piece);
 }
 
-async function requirePlain(path: string, bytes: Reader): Promise<void> {
+export async function requirePlain(path: string, bytes: Reader): Promise<void> {
   const magic = await bytes.at(0, MAGIC.length);
   // A file that ends before is one that was about to be made.
   if (magic === null || magic.equals(MAGIC)) return;
@@ -87,14 +102,16 @@ async function requirePlain(path: string, bytes: Reader): Promise<void> {
 }
 
 /** Bytes of a file by their place, read in chunks: events are small and many. */
-class Reader {
+export class Reader {
   readonly #file: FileHandle;
+  readonly #chunkBytes: number;
   #chunk: Buffer = Buffer.alloc(0);
   #start = 0;
   #size: number | null = null;
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, chunkBytes = CHUNK_BYTES) {
     this.#file = file;
+    this.#chunkBytes = chunkBytes;
   }
 
   async size(): Promise<number> {
@@ -105,7 +122,7 @@ class Reader {
   async at(start: number, bytes: number): Promise<Buffer | null> {
     if (start + bytes > (await this.size())) return null;
     if (start < this.#start || start + bytes > this.#start + this.#chunk.length) {
-      const wanted = Math.max(bytes, CHUNK_BYTES);
+      const wanted = Math.max(bytes, this.#chunkBytes);
       const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(wanted), 0, wanted, start);
       this.#chunk = buffer.subarray(0, bytesRead);
       this.#start = start;

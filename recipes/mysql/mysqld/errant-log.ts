@@ -4,6 +4,7 @@
 import { open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../../src/index.ts";
+import { memberOf, setOf } from "../core/gtid-members.ts";
 import { gtidSet, isEmpty, subtract, type GtidSet } from "../core/gtid.ts";
 import { MAGIC, transactions, type Piece, type Transaction } from "./binlog.ts";
 
@@ -113,33 +114,4 @@ async function logsIn(datadir: string, name: string): Promise<readonly string[]>
     return digits === null ? [] : [{ file, number: Number(digits[0]) }];
   });
   return numbered.toSorted((a, b) => a.number - b.number).map(({ file }) => join(datadir, file));
-}
-
-/** Numbers that follow each other are written as one interval at once: there may be very many of them. */
-function setOf(all: readonly Transaction[]): GtidSet {
-  const numbers = new Map<string, number[]>();
-  for (const { uuid, tag, n } of all) {
-    const key = tag === "" ? uuid : `${uuid}:${tag}`;
-    const known = numbers.get(key);
-    if (known === undefined) numbers.set(key, [n]);
-    else known.push(n);
-  }
-  return gtidSet([...numbers].map(([key, ns]) => `${key}:${intervalsOf(ns)}`).join(","));
-}
-
-function intervalsOf(numbers: readonly number[]): string {
-  const intervals: { first: number; last: number }[] = [];
-  for (const n of numbers.toSorted((a, b) => a - b)) {
-    const last = intervals.at(-1);
-    if (last !== undefined && n <= last.last + 1) last.last = n;
-    else intervals.push({ first: n, last: n });
-  }
-  return intervals.map(({ first, last }) => `${first}-${last}`).join(":");
-}
-
-/** Whether a set holds a GTID; made once, asked for each transaction of a log. */
-function memberOf(set: GtidSet): (gtid: { uuid: string; tag: string; n: number }) => boolean {
-  const intervals = new Map(set.map((o) => [`${o.uuid}:${o.tag}`, o.intervals]));
-  return ({ uuid, tag, n }) =>
-    intervals.get(`${uuid}:${tag}`)?.some(({ first, last }) => first <= n && n <= last) ?? false;
 }

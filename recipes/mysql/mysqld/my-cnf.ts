@@ -18,6 +18,8 @@ export type MyCnfInput = {
   /** Memory that this server may take; null: not told, so it takes little. */
   readonly memoryBytes: number | null;
   readonly cores: number;
+  /** The agent archives its binary logs, and purges them when they are. */
+  readonly archived?: boolean;
   /** The user's own lines, by option name as my.cnf spells it (dashes or underscores). */
   readonly options: Readonly<Record<string, string>>;
   /** mysqld refuses to run as root unless told so. */
@@ -93,6 +95,8 @@ function defaults(o: MyCnfInput): Lines {
     event_scheduler: "ON",
     // Three days: long enough to rejoin after a weekend, short enough for a laptop's disk.
     binlog_expire_logs_seconds: 259_200,
+    // The agent purges them itself, and only what is in the archive (MySQL knows this since 8.0.29).
+    ...(o.archived === true ? { loose_binlog_expire_logs_auto_purge: "OFF" } : {}),
     replica_parallel_workers: Math.min(Math.max(o.cores, 2), 16),
     innodb_buffer_pool_size: bufferPoolBytes(o.memoryBytes),
     ...(o.memoryBytes === null ? SMALL : {}),
