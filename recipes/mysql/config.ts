@@ -1,14 +1,9 @@
 // The recipe's own part of a node's configuration, below `mysql`. Role-less: the same for every node of a cluster.
 import { z } from "zod";
-import { parseDuration } from "../../src/index.ts";
+import { backupSchema, recoverySchema } from "./backup/config.ts";
+import { durationMs } from "./config-values.ts";
 import { optionProblems } from "./mysqld/my-cnf.ts";
 
-const durationMs = z.string().transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms !== null) return ms;
-  context.addIssue({ code: "custom", message: `expected a duration like "5s", got "${text}"` });
-  return z.NEVER;
-});
 /** The path of a secret's file; AUTOPILOT_MYSQL_SECRETS_…_FILE names it too. */
 const secretFile = z.string().meta({ file: true });
 
@@ -65,6 +60,10 @@ export const mysqlSchema = z
         zone: z.string().max(64).default(""),
       })
       .prefault({}),
+    /** Backups into an object store; without it there are none. */
+    backup: backupSchema.optional(),
+    /** A cluster that does not exist yet begins with this data, under an id of its own. */
+    recovery: recoverySchema.optional(),
   })
   .refine((c) => c.adminPort !== c.port, { path: ["adminPort"], message: "is mysqld's own port" });
 

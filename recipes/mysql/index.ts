@@ -8,11 +8,14 @@ import { mysqlSpec } from "./mysqld/tool.ts";
 import { startReconciler } from "./reconciler.ts";
 import { adopt } from "./verbs/adopt.ts";
 import { drill } from "./verbs/drill.ts";
+import { backup } from "./verbs/backup.ts";
 import { dsn } from "./verbs/dsn.ts";
 import { failover } from "./verbs/failover.ts";
 import { pause, resume } from "./verbs/pause.ts";
 import { rebuild } from "./verbs/rebuild.ts";
+import { restore } from "./verbs/restore.ts";
 import { status } from "./verbs/status.ts";
+import { schedule } from "./verbs/schedule.ts";
 import { switchover } from "./verbs/switchover.ts";
 import { SERVICE, serviceId, serviceMeta, view } from "./view.ts";
 
@@ -32,7 +35,20 @@ const mysql: Recipe<MysqlConfig, Observation, Action> = {
     meta: serviceMeta(node),
   }),
   start: startReconciler,
-  verbs: [status, dsn, switchover, failover, rebuild, adopt, pause, resume, drill],
+  verbs: [
+    status,
+    dsn,
+    switchover,
+    failover,
+    rebuild,
+    adopt,
+    pause,
+    resume,
+    backup,
+    restore,
+    schedule,
+    drill,
+  ],
   prepareLocal,
   localConfig,
   beforeStart,

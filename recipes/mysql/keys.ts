@@ -10,6 +10,7 @@ import type {
   PromiseRecord,
   State,
 } from "./core/observation.ts";
+import type { BackupWish, FailedBackup, LastBackup } from "./core/backup/due.ts";
 
 export type Keys = ReturnType<typeof keysOf>;
 
@@ -35,6 +36,16 @@ export function keysOf(cluster: string) {
     serverId: (n: number) => `${root}/server_ids/${n}`,
     history: (epoch: number) => `${root}/history/${epoch}`,
     histories: `${root}/history/`,
+    /** Everything that nodes watch of backups; what changes every second stands beside it. */
+    backups: `${root}/backup/`,
+    backupLock: `${root}/backup/lock`,
+    backupPlan: `${root}/backup/plan`,
+    backupLast: `${root}/backup/last`,
+    backupFailed: `${root}/backup/failed`,
+    backupWishes: `${root}/backup/intents/`,
+    backupWish: (id: string) => `${root}/backup/intents/${id}`,
+    backupProgress: `${root}/backup-progress`,
+    backupArchive: `${root}/backup-archive`,
   } as const;
 }
 
@@ -120,4 +131,31 @@ export function parsePromise(text: string): PromiseRecord | null {
 
 export function parseIntent(text: string): Intent | null {
   return readIntent(text);
+}
+
+const readLastBackup = reads<LastBackup>({
+  startedAt: "string",
+  finishedAt: "string",
+  gtid: "string",
+});
+
+export function parseLastBackup(text: string): LastBackup | null {
+  return readLastBackup(text);
+}
+
+const readFailedBackup = reads<FailedBackup>({ failures: "number", at: "number", why: "string" });
+
+export function parseFailedBackup(text: string): FailedBackup | null {
+  return readFailedBackup(text);
+}
+
+const readBackupWish = reads<BackupWish>({
+  id: "string",
+  verb: "string",
+  by: "string",
+  at: "string",
+});
+
+export function parseBackupWish(text: string): BackupWish | null {
+  return readBackupWish(text);
 }

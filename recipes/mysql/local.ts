@@ -1,6 +1,6 @@
 // What `autopilot up` needs of this recipe: shared secrets, one node's configuration, what to try.
 import { join } from "node:path";
-import type { ClusterView, Kv, LocalNode } from "../../src/index.ts";
+import type { ClusterView, Kv, LocalCluster, LocalNode } from "../../src/index.ts";
 import type { Intent } from "./core/observation.ts";
 import { keysOf } from "./keys.ts";
 import { requireCluster } from "./view.ts";
@@ -13,7 +13,7 @@ export async function prepareLocal(dir: string): Promise<void> {
 
 export function localConfig(
   node: LocalNode,
-  cluster: { readonly dir: string; readonly nodes: number },
+  cluster: LocalCluster,
 ): Readonly<Record<string, unknown>> {
   return {
     port: node.basePort,
@@ -21,6 +21,8 @@ export function localConfig(
     // A local cluster is nobody else's: clients on this machine only.
     bind: "127.0.0.1",
     secrets: { ...secretFiles(join(cluster.dir, "secrets")) },
+    ...(cluster.objects === null ? {} : { backup: { to: cluster.objects, jitter: "0s" } }),
+    ...(cluster.restoreFrom === null ? {} : { recovery: { from: cluster.restoreFrom } }),
   };
 }
 

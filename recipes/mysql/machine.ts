@@ -66,7 +66,9 @@ export type NewData = Plan & { readonly clusterId: string; readonly signal: Abor
 /** Makes datadirs and starts servers on them. */
 export interface Maker {
   /** A new datadir of a new cluster. It has its name only when it is complete. */
-  initialize(data: NewData): Promise<void>;
+  initialize(data: NewData & { readonly report?: (says: string) => void }): Promise<void>;
+  /** A datadir from the cluster's newest backup and its archived binary logs, under the new uuid. */
+  restore?(data: NewData & { readonly report: (says: string) => void }): Promise<void>;
   /** A copy of a running donor, under the new uuid. */
   clone(
     data: NewData & {

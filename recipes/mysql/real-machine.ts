@@ -4,7 +4,8 @@ import { connect as tcp } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { hostPort } from "../../src/index.ts";
-import type { NodeIdentity, Supervise, Supervised, Tool } from "../../src/index.ts";
+import type { Clock, NodeIdentity, Supervise, Supervised, Tool } from "../../src/index.ts";
+import { provisionByBackup, recover } from "./backup/recover.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Address, Disk, Maker, NewData, Peers, Plan } from "./machine.ts";
 import { removeAside, roomOf, setAside } from "./mysqld/aside.ts";
@@ -70,19 +71,34 @@ export type MakerParts = {
   readonly tool: Tool;
   readonly secrets: Secrets;
   readonly spawn: Supervise;
+  readonly clock: Clock;
   /** The supervised mysqld of this node. */
   readonly process: Supervised;
 };
 
 export function realMaker(parts: MakerParts): Maker {
-  const { node, tool, secrets, spawn, process } = parts;
+  const { config, node, tool, secrets, spawn, process } = parts;
   const input = async (data: NewData) => {
     await removeHalf(node.dir);
     await writeMyCnf(parts, data.serverId);
     return { ...data, tool, dir: node.dir, secrets, spawn };
   };
   return {
-    initialize: async (data) => initialize(await input(data)),
+    initialize: async (data) => {
+      const { report = () => {} } = data;
+      // A new cluster that begins with another one's data, or with nothing.
+      if (config.recovery === undefined) return initialize(await input(data));
+      await input(data);
+      await recover(parts, { data, report });
+    },
+    ...(config.backup === undefined
+      ? {}
+      : {
+          restore: async (data) => {
+            await input(data);
+            await provisionByBackup(parts, { data, report: data.report });
+          },
+        }),
     clone: async (data) => provisionByClone({ ...data, ...(await input(data)) }),
     start: async (serverId) => {
       await writeMyCnf(parts, serverId);
@@ -114,6 +130,7 @@ async function writeMyCnf({ config, node, tool }: MakerParts, serverId: number):
     serverId,
     memoryBytes: config.memoryMiB === undefined ? null : config.memoryMiB * 1_048_576,
     cores: availableParallelism(),
+    archived: config.backup?.archive.enabled ?? false,
     options: config.options,
     runAsRoot: process.getuid?.() === 0,
     tool: toolPaths(tool.prefix),

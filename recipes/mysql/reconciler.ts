@@ -2,6 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { RecipeContext, Reconciler, Report, Supervise, Supervised } from "../../src/index.ts";
 import { ConfigError, messageOf } from "../../src/index.ts";
+import type { Backups } from "./backup/attach.ts";
+import type { BackupConfig } from "./backup/config.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Action } from "./core/action.ts";
 import { decide } from "./core/decide.ts";
@@ -36,12 +38,14 @@ export type NodeParts = Omit<Hands, "keys" | "registry" | "memory" | "handle" | 
   readonly supervise: Supervise;
   readonly connect: () => Promise<Mysqld>;
   readonly maker: (process: Supervised) => Maker;
+  /** Backups, where they are configured; a simulated node has none. */
+  readonly backups?: (hands: Hands, last: () => Observation | null) => Promise<Backups>;
 };
 
 export async function startReconciler(
   context: RecipeContext<MysqlConfig>,
 ): Promise<Reconciler<Observation, Action>> {
-  const { node, config, log } = context;
+  const { node, config, clock, log } = context;
   if ([config.port, adminPort(config)].includes(node.httpPort)) {
     const problems = [`node.httpPort: ${node.httpPort} is a port of mysqld`];
     throw new ConfigError("AP_CONFIG_INVALID", "two servers on one port", { problems });
@@ -56,10 +60,19 @@ export async function startReconciler(
     connect: () => openMysqld(target),
     disk: realDisk({ dir: node.dir, tool, spawn: context.supervise, log }),
     maker: (process) =>
-      realMaker({ config, node, tool, secrets, spawn: context.supervise, process }),
+      realMaker({ config, node, tool, secrets, clock, spawn: context.supervise, process }),
     peers: realPeers(secrets),
     newUuid: randomUUID,
+    ...(config.backup === undefined ? {} : { backups: backupsOf(config.backup, context) }),
   });
+}
+
+/** Loaded where they are configured: an agent without backups need not carry them. */
+function backupsOf(config: BackupConfig, { supervise }: RecipeContext<MysqlConfig>) {
+  return async (hands: Hands, last: () => Observation | null): Promise<Backups> => {
+    const { attachBackups } = await import("./backup/attach.ts");
+    return await attachBackups({ ...hands, supervise }, config, last);
+  };
 }
 
 /** One node on the given ports. Errors: those of reading the disk. */
@@ -77,21 +90,29 @@ export async function assemble(parts: NodeParts): Promise<Reconciler<Observation
   const recorder = stack.use(new Recorder({ kv, keys, clock, log }));
   const hands: Hands = { ...parts, maker: parts.maker(process), keys, registry, memory, handle };
   await refreshDatadir(hands);
-  return triple(hands, { recorder, kill: () => process.kill(), disposables: stack.move() });
+  const seen: Seen = { last: null };
+  const backups = (await parts.backups?.(hands, () => seen.last)) ?? null;
+  if (backups !== null) stack.use(backups);
+  const kill = (): void => process.kill();
+  return triple(hands, { recorder, backups, seen, kill, disposables: stack.move() });
 }
+
+/** The last observation, which the senses and the keeper of backups read as well. */
+type Seen = { last: Observation | null };
 
 type Rest = {
   readonly recorder: Recorder;
+  readonly backups: Backups | null;
+  readonly seen: Seen;
   readonly kill: () => void;
   readonly disposables: AsyncDisposableStack;
 };
 
 function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
   const { memory, node, clock, wake } = hands;
-  const { recorder, disposables } = rest;
-  let last: Observation | null = null;
+  const { recorder, disposables, seen } = rest;
   let says = "starting";
-  disposables.use(startPulse({ ...hands, last: () => last }));
+  disposables.use(startPulse({ ...hands, last: () => seen.last }));
   const since = new Date(clock.wall()).toISOString();
   const { pid } = process;
   const record = (o: Observation, actions: readonly Action[]) => {
@@ -110,7 +131,7 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
     hands.lease.announce({ tags: [node.cluster, role], meta: serviceMeta(node) });
   };
   return {
-    observe: async () => (last = await observe(hands)),
+    observe: async () => (seen.last = await observe(hands)),
     decide,
     execute: (action) => execute(hands, action),
     report: (o, actions): Report => {
@@ -123,13 +144,14 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
     requestStop: () => {
       memory.stopping = true;
       memory.stoppingSince ??= clock.now();
+      void rest.backups?.stop();
       wake();
     },
     stopped: () => memory.stopped,
     fence: async (why) => fence(hands, rest.kill, why),
-    endpoint: (path, query) => endpoint(last, { now: clock.now(), says }, path, query),
+    endpoint: (path, query) => endpoint(seen.last, { now: clock.now(), says }, path, query),
     [Symbol.asyncDispose]: async () => {
-      if (last !== null) {
+      if (seen.last !== null) {
         const o = await observe(hands);
         await recorder.last(record(o, [{ do: "hold", why: "stopped" }]), LAST_WORD_MS);
       }

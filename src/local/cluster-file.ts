@@ -26,6 +26,10 @@ const schema = z.object({
       consul: z.string().optional(),
     }),
   ),
+  /** Object store of its backups; null: it has none. */
+  objects: z.string().nullable().optional(),
+  /** Object store that its first data comes from. */
+  restoreFrom: z.string().optional(),
   /** The `up` that last ran it. */
   upPid: z.int().nullable(),
 });

@@ -26,7 +26,8 @@ export function writeNodeConfig(
   recipe: AnyRecipe,
 ): void {
   mkdirSync(node.dir, { recursive: true, mode: 0o750 });
-  const all = { dir: resolve(dir), nodes: cluster.nodes.length };
+  const { objects = null, restoreFrom = null } = cluster;
+  const all = { dir: resolve(dir), nodes: cluster.nodes.length, objects, restoreFrom };
   const config = {
     recipe: recipe.name,
     node: {

@@ -1,6 +1,8 @@
 // What `up` is going to run: an existing cluster of the directory, continued, or a new one as the options ask.
 // An option that contradicts the existing cluster is refused: changing it under the data would surprise somebody.
+import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { parseAddress } from "../objects/address.ts";
 import type { Cluster } from "./cluster-file.ts";
 import { anyFreePort, isFree } from "./ports.ts";
 
@@ -14,6 +16,10 @@ export type UpOptions = {
   readonly consul?: string;
   readonly cluster?: string;
   readonly recipe?: string;
+  /** Object store of the backups: an address, a directory, or "none". Default: DIR/objects. */
+  readonly objects?: string;
+  /** Object store that a new cluster's data comes from. */
+  readonly restoreFrom?: string;
 };
 
 const NODES = 3;
@@ -36,7 +42,8 @@ export async function planCluster(
     const why = `--nodes ${asked}: the cluster in ${options.dir} has ${existing.nodes.length} nodes`;
     throw new UsageError("AP_USAGE", why, { hint: "a node with data is not removed by a number" });
   }
-  let cluster = existing;
+  const objects = options.objects === undefined ? {} : { objects: storeOf(options.objects) };
+  let cluster: Cluster = { ...existing, ...objects };
   while (cluster.nodes.length < asked) cluster = withNode(cluster, null);
   return cluster;
 }
@@ -71,9 +78,34 @@ async function newCluster(options: UpOptions, nodes: number, recipe: string): Pr
       }
     : { embedded, url: options.consul };
   const name = options.cluster ?? recipe;
-  let cluster: Cluster = { name, recipe, basePort, consul, nodes: [], upPid: null };
+  const { restoreFrom } = options;
+  let cluster: Cluster = {
+    name,
+    recipe,
+    basePort,
+    consul,
+    nodes: [],
+    objects: storeOf(options.objects ?? storeBelow(options.dir)),
+    ...(restoreFrom === undefined ? {} : { restoreFrom: addressOf(restoreFrom) }),
+    upPid: null,
+  };
   while (cluster.nodes.length < nodes) cluster = withNode(cluster, null);
   return cluster;
+}
+
+/** The store of a local cluster that names no other. */
+export function storeBelow(dir: string): string {
+  return resolve(dir, "objects");
+}
+
+function storeOf(text: string): string | null {
+  return text === "none" ? null : addressOf(text);
+}
+
+/** Said now, not by each node: whether it is an address at all. A directory is meant from here. */
+function addressOf(text: string): string {
+  parseAddress(text, process.env);
+  return text.includes("://") ? text : resolve(text);
 }
 
 /** Among the first node's ten ports, so that one range holds all; kept in cluster.json from then on. */
@@ -82,6 +114,7 @@ async function portAt(wanted: number): Promise<number> {
 }
 
 function refuseContradictions(existing: Cluster, options: UpOptions): void {
+  const restoreFrom = options.restoreFrom && addressOf(options.restoreFrom);
   const consul = existing.consul.embedded ? "embedded" : existing.consul.url;
   const pairs = [
     ["--base-port", options.basePort, existing.basePort],
@@ -89,6 +122,7 @@ function refuseContradictions(existing: Cluster, options: UpOptions): void {
     ["--dns-port", options.dnsPort, existing.consul.dnsPort],
     ["--cluster", options.cluster, existing.name],
     ["--recipe", options.recipe, existing.recipe],
+    ["--restore-from", restoreFrom, existing.restoreFrom ?? "nothing"],
   ] as const;
   for (const [flag, asked, has] of pairs) {
     if (asked === undefined || asked === has) continue;

@@ -18,7 +18,7 @@ import { growth } from "./growth.ts";
 import { writeNodeConfig } from "./node-config.ts";
 import { NodeTable, whenReady } from "./observe-cluster.ts";
 import { takeOrders } from "./orders.ts";
-import { planCluster, type UpOptions } from "./plan.ts";
+import { planCluster, storeBelow, type UpOptions } from "./plan.ts";
 import { claimPorts } from "./ports.ts";
 import type { Show } from "./show.ts";
 import { controlSocketOf, upSocketOf } from "./socket-path.ts";
@@ -49,6 +49,8 @@ export async function up(options: UpOptions, parts: UpParts): Promise<number> {
   const nodes = localNodes(dir, cluster);
   const own = ownPorts(cluster);
   await claimPorts(nodes, own);
+  // Of ours it is made; somebody else's has to be there.
+  if (cluster.objects === storeBelow(dir)) makeDirectory(cluster.objects);
   writeCluster(dir, cluster);
   const consul = await connectStore(storeOf(cluster, parts.env));
   try {

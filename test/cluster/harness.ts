@@ -45,7 +45,9 @@ export type Status = {
   readonly events: readonly Record<string, unknown>[];
 };
 
-export type ClusterOptions = Partial<Pick<UpOptions, "nodes" | "consul" | "env">>;
+export type ClusterOptions = Partial<
+  Pick<UpOptions, "nodes" | "consul" | "env" | "objects" | "restoreFrom">
+>;
 
 /** `up` gives each node ten ports: mysqld's first, its agent's HTTP two above. */
 const AGENT_PORT = 2;

@@ -30,6 +30,9 @@ export type UpOptions = {
   readonly nodes: number;
   readonly basePort: number;
   readonly consul?: string;
+  /** Object store of the backups; default: none, for a test of something else. */
+  readonly objects?: string;
+  readonly restoreFrom?: string;
   readonly env?: Readonly<Record<string, string>>;
 };
 
@@ -48,10 +51,13 @@ export class Up {
   readonly #child: ChildProcess;
   readonly #gone: Promise<unknown>;
 
-  constructor({ dir, nodes, basePort, consul, env = {} }: UpOptions) {
+  constructor(options: UpOptions) {
+    const { dir, nodes, basePort, consul, objects = "none", restoreFrom, env = {} } = options;
     const argv = ["up", "--nodes", String(nodes), "--dir", dir, "--base-port", String(basePort)];
-    const store = consul === undefined ? [] : ["--consul", consul];
-    this.#child = spawn(process.execPath, [CLI, ...argv, ...store, "--json"], {
+    argv.push("--objects", objects);
+    if (consul !== undefined) argv.push("--consul", consul);
+    if (restoreFrom !== undefined) argv.push("--restore-from", restoreFrom);
+    this.#child = spawn(process.execPath, [CLI, ...argv, "--json"], {
       detached: true,
       // Stories and benches have more failovers in ten minutes than a cluster in a year.
       env: cleanEnv({ AUTOPILOT_MYSQL_DURABILITY_BACK_OFF_AFTER: "0", ...env }),

@@ -1,9 +1,10 @@
 // The datadir: a server_id of its own, found or cloned (PROTOCOL §7). Long work runs as a job: the action
 // starts it, its progress is an observed fact, and a half-made datadir never gets its name.
 import { ConflictError, messageOf } from "../../../src/index.ts";
+import { chooseProvision } from "../core/backup/provision.ts";
 import { founded } from "../core/state.ts";
 import type { JobFacts } from "../core/observation.ts";
-import { leaf } from "../keys.ts";
+import { leaf, parseLastBackup } from "../keys.ts";
 import type { NewData } from "../machine.ts";
 import {
   commitNoted,
@@ -129,10 +130,10 @@ export const data = {
 
   initialize: async (hands, action) => {
     const clusterId = action.clusterId ?? hands.newUuid();
-    startJob(hands, "initialize", async (_, signal) => {
+    startJob(hands, "initialize", async (report, signal) => {
       // Before the datadir gets its name: one without this file would count as a node with data (§7).
       await hands.disk.writeBootstrap(clusterId);
-      await hands.maker.initialize(newData(hands, clusterId, signal));
+      await hands.maker.initialize({ ...newData(hands, clusterId, signal), report });
       crashPoint("bootstrap:initialized");
     });
   },
@@ -147,11 +148,13 @@ export const data = {
       await forgetIdentity(hands);
       return;
     }
-    hands.announce("provision", `cloning from ${donor.node}`);
     startJob(hands, "provision", async (report, signal) => {
       await hands.disk.writeBootstrap(null);
+      const data = newData(hands, clusterId, signal);
+      if (await madeFromBackup(hands, donor, { data, report })) return;
+      hands.announce("provision", `cloning from ${donor.node}`);
       await hands.maker.clone({
-        ...newData(hands, clusterId, signal),
+        ...data,
         donor: { host: donor.host, port: donor.port },
         progress: ({ done, estimate }) => {
           hands.memory.copyBytes = estimate;
@@ -197,6 +200,36 @@ export const data = {
 
   "note-state": async (hands, { state }) => note(hands, state),
 } satisfies Partial<Executors>;
+
+type Making = { readonly data: NewData; readonly report: (says: string) => void };
+
+/** False: it is to be cloned. What goes wrong with a backup is said, and the clone is the next way. */
+async function madeFromBackup(
+  { maker, config, kv, keys, registry, announce, log }: Hands,
+  { uuid, node }: { readonly uuid: string; readonly node: string },
+  { data, report }: Making,
+): Promise<boolean> {
+  if (maker.restore === undefined || config.backup === undefined) return false;
+  const entry = await kv.get(keys.backupLast);
+  const peer = registry.peer(uuid);
+  const { how, why } = chooseProvision({
+    policy: config.backup.provision,
+    donor: { node, isPrimary: peer?.role === "primary", purged: peer?.purged ?? "" },
+    last: entry === null ? null : parseLastBackup(entry.value),
+  });
+  log.info("provision", { how, why });
+  if (how === "clone") return false;
+  announce("provision", why);
+  try {
+    await maker.restore({ ...data, report });
+  } catch (error) {
+    data.signal.throwIfAborted();
+    announce("setback", `the backup could not be used: ${messageOf(error)}`);
+    return false;
+  }
+  announce("provisioned", why);
+  return true;
+}
 
 export async function forgetIdentity(hands: Hands): Promise<void> {
   await hands.disk.writePlan(null);

@@ -1,15 +1,33 @@
 // `autopilot status`: the cluster in one table, or the JSON of the contract; --watch follows it by blocking query.
 import { hostPort, messageOf, type RecipeVerb, type VerbCall } from "../../../src/index.ts";
 import { keysOf } from "../keys.ts";
+import { readBackups } from "../backup/read.ts";
+import type { BackupFacts } from "../core/backup/summary.ts";
 import { historySays, primaryOf, requireCluster, see, type Row, type Seen } from "../view.ts";
 import { askAgents } from "./ask-agents.ts";
+import { backupLines, backupsJson } from "./backup-status.ts";
 import { paint, table } from "./table.ts";
 
 /** An agent answers from its last tick: one that takes longer is not well. */
 const HEALTH_TIMEOUT_MS = 2_000;
+/** To compare tables by, without what changes by the mere passing of time. */
+const NO_BACKUPS: BackupFacts = {
+  plan: null,
+  last: null,
+  failed: null,
+  wishes: [],
+  running: null,
+  archive: null,
+  now: 0,
+  finishedAt: null,
+  verifiedAt: null,
+  archivedAt: null,
+  nextAt: null,
+  nextVerifyAt: null,
+};
 
 /** The `status --json` contract. */
-export function statusJson(cluster: string, seen: Seen) {
+export function statusJson(cluster: string, seen: Seen, backups: BackupFacts) {
   const { state } = seen;
   return {
     cluster,
@@ -39,7 +57,7 @@ export function statusJson(cluster: string, seen: Seen) {
       says: r.says,
       alerts: alertsIn(r),
     })),
-    backups: { last: null, next: null },
+    backups: backupsJson(backups),
     events: seen.history.map((h) => ({
       at: h.at,
       epoch: h.epoch,
@@ -48,7 +66,7 @@ export function statusJson(cluster: string, seen: Seen) {
   };
 }
 
-export function statusTable(cluster: string, seen: Seen): string {
+export function statusTable(cluster: string, seen: Seen, backups: BackupFacts): string {
   const { state } = seen;
   const primary = primaryOf(seen);
   const epoch = state === null ? "no state yet" : `epoch ${state.epoch}, ${state.phase}`;
@@ -77,6 +95,7 @@ export function statusTable(cluster: string, seen: Seen): string {
     ...(warning === "" ? [] : [warning]),
     table(["NODE", "ROLE", "VOTER", "ADDRESS", "LAG", "SAYS"], rows),
     ...alerts,
+    ...backupLines(backups),
   ].join("\n");
 }
 
@@ -108,10 +127,15 @@ async function run(call: VerbCall): Promise<number> {
   const show = async (): Promise<void> => {
     const seen = await askAgents(await see(call, call.cluster));
     const { cluster } = call;
-    const text = call.json ? JSON.stringify(statusJson(cluster, seen)) : statusTable(cluster, seen);
-    // Records are written every 2 s: most of them say what is shown already.
-    if (text !== shown) call.print(text);
-    shown = text;
+    const backups = await readBackups(call, cluster);
+    const text = call.json
+      ? JSON.stringify(statusJson(cluster, seen, backups))
+      : statusTable(cluster, seen, backups);
+    // Records are written every 2 s: most of them say what is shown already, but for the ages of backups.
+    const { last, running, failed } = backups;
+    const news = JSON.stringify([statusTable(cluster, seen, NO_BACKUPS), last, running, failed]);
+    if (news !== shown) call.print(text);
+    shown = news;
   };
   if (health === true) return primaryOf(await see(call, call.cluster)) === null ? 1 : 0;
   await show();

@@ -1,0 +1,138 @@
+// The agent's part of the archive of binary logs: a worker runs for as long as this node is the open primary, is begun
+// anew when it ends, and what it tells stands in Consul. A gap asks for a full backup at once.
+import { messageOf, type Log } from "../../../src/index.ts";
+import type { BackupWish, LastBackup } from "../core/backup/due.ts";
+import { formatGtidSet, gtidSet, isEmpty, subtract } from "../core/gtid.ts";
+import { ofStore, type Archived, type Job, type Line } from "./job.ts";
+import type { Child } from "./child.ts";
+import type { KeeperParts, NodeView } from "./keeper.ts";
+
+type Parts = Pick<
+  KeeperParts,
+  "config" | "secrets" | "adminPort" | "node" | "clock" | "board" | "view" | "start"
+> & { readonly log: Log };
+
+const LOOK_EVERY_MS = 1_000;
+const TELL_EVERY_MS = 5_000;
+/** One that ends by itself is begun anew after 1 s, 2 s, 4 s … at most this. */
+const RESTART_LONGEST_MS = 60_000;
+/** One that ran this long has not failed right away. */
+const RAN_WELL_MS = 60_000;
+
+type Running = { readonly child: Child; readonly epoch: number; readonly since: number };
+
+export class Archiving implements AsyncDisposable {
+  readonly #parts: Parts;
+  readonly #end = new AbortController();
+  readonly #looks: Promise<void>;
+  #running: Running | null = null;
+  #failures = 0;
+  #notBefore = 0;
+  #told: Archived | null = null;
+  #toldAt = -Infinity;
+  #asked = "";
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#looks = this.#loop();
+  }
+
+  async stop(): Promise<void> {
+    this.#end.abort();
+    await this.#running?.child.stop();
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, log } = this.#parts;
+    while (!this.#end.signal.aborted) {
+      await this.#look().catch((error: unknown) =>
+        log.warn("archive of binary logs", { why: messageOf(error) }),
+      );
+      await clock.sleep(LOOK_EVERY_MS, this.#end.signal).catch(() => {}); // Aborted: the loop ends.
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { clock, view } = this.#parts;
+    const me = view();
+    const leads = me?.role === "primary" && me.state?.phase === "open" && !me.stopping;
+    const running = this.#running;
+    // One of another epoch would write that epoch's number beside this one's transactions.
+    if (running !== null && (!leads || running.epoch !== me.epoch)) return running.child.stop();
+    if (!leads || me === null) return;
+    if (running === null) {
+      if (clock.now() >= this.#notBefore) await this.#begin(me);
+      return;
+    }
+    if (this.#told !== null && clock.now() - this.#toldAt >= TELL_EVERY_MS)
+      await this.#tell(me, this.#told);
+  }
+
+  async #begin(me: NodeView): Promise<void> {
+    const { clock, start, config, secrets, node, adminPort, log } = this.#parts;
+    const { uuid, role, epoch } = me;
+    const job: Job = {
+      task: { do: "archive" },
+      cluster: { name: node.cluster, id: me.clusterId },
+      node: { name: node.name, uuid, role, epoch, dir: node.dir, adminPort },
+      ...ofStore(config),
+      secrets,
+    };
+    const since = clock.now();
+    const child = await start(job, { name: "archive", onLine: (line) => this.#heard(line) });
+    this.#running = { child, epoch, since };
+    void child.ended.then((word) => {
+      this.#running = null;
+      if (this.#end.signal.aborted || word.event !== "failed") return;
+      this.#failures = clock.now() - since < RAN_WELL_MS ? this.#failures + 1 : 1;
+      const pause = Math.min(1_000 * 2 ** (this.#failures - 1), RESTART_LONGEST_MS);
+      this.#notBefore = clock.now() + pause;
+      log.warn("archive of binary logs", { code: word.code, why: word.why });
+    });
+    if (this.#end.signal.aborted) await child.stop();
+  }
+
+  #heard(line: Line): void {
+    if (line.event === "archived") this.#told = line;
+  }
+
+  async #tell(me: NodeView, told: Archived): Promise<void> {
+    const { board, clock, node } = this.#parts;
+    const { gtid, lagSeconds, problem } = told;
+    const gap = gapOf(told.gap, board.facts()?.last ?? null);
+    this.#toldAt = clock.now();
+    const at = new Date(clock.wall()).toISOString();
+    const { uuid, epoch } = me;
+    await board.archived({ node: node.name, uuid, epoch, at, gtid, lagSeconds, problem, gap });
+    if (gap !== null && gap !== this.#asked) await this.#askFor(gap, at);
+  }
+
+  /** Only an image that holds what the archive lacks makes later moments recoverable again. */
+  async #askFor(gap: string, at: string): Promise<void> {
+    const wish: BackupWish = {
+      id: "auto-gap",
+      verb: "backup",
+      node: null,
+      incremental: false,
+      backup: null,
+      by: "the archive of binary logs has a gap",
+      auto: true,
+      at,
+      outcome: null,
+    };
+    await this.#parts.board.wish(wish);
+    this.#asked = gap;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.#looks;
+  }
+}
+
+/** What neither the archive nor the newest backup holds. Before the first backup nothing is promised. */
+function gapOf(lost: string | null, last: LastBackup | null): string | null {
+  if (lost === null || last === null || last.id === null) return null;
+  const missing = subtract(gtidSet(lost), gtidSet(last.gtid));
+  return isEmpty(missing) ? null : formatGtidSet(missing);
+}

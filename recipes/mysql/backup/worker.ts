@@ -1,0 +1,31 @@
+// The worker: a process of its own that makes, verifies and archives backups, so that neither memory nor time of it is the
+// agent's. Its order is the file that its only argument names; it answers on stdout (job.ts), and dies with the agent.
+import { readFileSync, writeSync } from "node:fs";
+import { setPriority } from "node:os";
+import { AutopilotError, messageOf } from "../../../src/index.ts";
+import type { Job, Line } from "./job.ts";
+import { perform } from "./perform.ts";
+
+/** Stdout is a file: what was said before a crash is there. */
+function say(line: Line): void {
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+async function main(file: string): Promise<number> {
+  const job = JSON.parse(readFileSync(file, "utf8")) as Job;
+  setPriority(job.nice);
+  const stop = new AbortController();
+  process.once("SIGTERM", () => stop.abort(new Error("the agent ended it")));
+  try {
+    const done = await perform(job, { file, signal: stop.signal, say });
+    say({ event: "done", ...done });
+    return 0;
+  } catch (error) {
+    const code = error instanceof AutopilotError ? error.code : "AP_BACKUP_WORKER";
+    say({ event: "failed", code, why: messageOf(error) });
+    return error instanceof AutopilotError ? error.exitCode : 70;
+  }
+}
+
+// Whatever still holds the process, a connection that nobody waits for, must not keep it.
+process.exit(await main(process.argv[2] ?? ""));
