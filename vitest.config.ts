@@ -7,6 +7,7 @@ const real = [
   "toolchain",
   "contract",
   "objects",
+  "backup",
   "mysqld",
   "runtime",
   "runner",
@@ -16,7 +17,7 @@ const real = [
   "compose",
 ];
 /** They mostly wait: for sessions that expire, servers that start, checks once a second. */
-const waiting = ["contract", "runner", "cluster"];
+const waiting = ["contract", "backup", "runner", "cluster"];
 /** Two files at a time, whatever the machine: each cluster is three servers. */
 const LANES = 2;
 

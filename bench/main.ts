@@ -2,14 +2,17 @@
 // end, go to stderr. Speed is measured here only: no test asserts it.
 import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
+import { parseSize } from "../recipes/mysql/core/size.ts";
+import { benchBackup } from "./backup.ts";
 import { benchGroupReplication } from "./group-replication.ts";
 import { benchIdle } from "./idle.ts";
 import { benchOutages } from "./outage.ts";
+import { benchPitr } from "./pitr.ts";
 import { benchRunner } from "./runner.ts";
 import { benchStart } from "./start.ts";
 
-const USAGE = `usage: node bench/main.ts failover|switchover|idle|start|group-replication|runner|all
-         [--rounds 10] [--seconds 60] [--without-group-replication] [--json]`;
+const USAGE = `usage: node bench/main.ts failover|switchover|idle|start|group-replication|backup|restore|pitr|runner|all
+         [--rounds 10] [--size 2GiB] [--transactions 100000] [--seconds 60] [--without-group-replication] [--json]`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +20,10 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "10" },
     /** Of the idle measurement. */
     seconds: { type: "string", default: "60" },
+    /** Of the image that is backed up and restored. */
+    size: { type: "string", default: "2GiB" },
+    /** That point-in-time recovery applies. */
+    transactions: { type: "string", default: "100000" },
     /** 22 s per round at the server's defaults: leave it out while working on something else. */
     "without-group-replication": { type: "boolean", default: false },
     /** Nothing but the document: no progress, no table. */
@@ -41,6 +48,12 @@ async function failover(): Promise<unknown> {
   return { ...ours, groupReplication: await groupReplication() };
 }
 
+async function backups(what: "backup" | "restore"): Promise<unknown> {
+  const bytes = parseSize(values.size);
+  if (bytes === null) throw new Error(`--size ${values.size}: expected a size like 2GiB`);
+  return benchBackup({ what, bytes, rounds: Math.min(rounds, 5), progress });
+}
+
 const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   failover,
   switchover: async () => (await benchOutages(["switchover"], rounds, progress))["switchover"],
@@ -48,6 +61,9 @@ const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   start: () => benchStart(Math.min(rounds, 5), progress),
   "group-replication": groupReplication,
   runner: () => benchRunner({ rounds, seconds: Number(values.seconds) }, progress),
+  backup: () => backups("backup"),
+  restore: () => backups("restore"),
+  pitr: () => benchPitr({ transactions: Number(values.transactions), progress }),
 };
 
 /** Every spread in the document, by its path: enough of a table for a terminal. */
