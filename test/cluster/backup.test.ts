@@ -109,8 +109,12 @@ const SSL = { rejectUnauthorized: false };
 type Place = { readonly host: string; readonly port: number };
 type Login = Pick<Account, "user" | "password" | "database">;
 
-async function ask({ host, port }: Place, login: Login, sql: string, values: unknown[] = []) {
-  const connection = await mysql.createConnection({ ...login, host, port, ssl: SSL });
+function connect({ host, port }: Place, { user, password, database }: Login) {
+  return mysql.createConnection({ host, port, user, password, database, ssl: SSL });
+}
+
+async function ask(at: Place, login: Login, sql: string, values: unknown[] = []) {
+  const connection = await connect(at, login);
   try {
     const [found] = await connection.query(sql, values);
     return (found as { answer: unknown }[])[0]?.answer;
@@ -135,12 +139,7 @@ async function flipIn(path: string): Promise<void> {
 
 /** Of all that the ledger acknowledged. */
 async function checksum(at: Place, login: Login): Promise<string> {
-  const connection = await mysql.createConnection({
-    ...login,
-    host: at.host,
-    port: at.port,
-    ssl: SSL,
-  });
+  const connection = await connect(at, login);
   try {
     const [found] = await connection.query(`CHECKSUM TABLE ${LEDGER_TABLE}, ${ACCOUNT_TABLE}`);
     return JSON.stringify(found);
