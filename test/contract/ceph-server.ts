@@ -5,13 +5,13 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { findTool, type Tool } from "../../src/local/toolchain.ts";
 import { cephSpec } from "./ceph-tool.ts";
 import { until } from "./until.ts";
+import { freePorts } from "./free-ports.ts";
 
 export const CEPH_KEYS = { accessKeyId: "AKCEPH", secretAccessKey: "ceph-secret-of-the-tests" };
 
@@ -180,12 +180,4 @@ function ceph(cluster: Cluster, args: readonly string[]): void {
     PYTHONPATH: join(prefix, "usr/lib/python3/dist-packages"),
   };
   run(cluster, "python3", [join(prefix, "usr/bin/ceph"), ...args], env);
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(servers.map((it) => once(it.listen(0, "127.0.0.1"), "listening")));
-  const ports = servers.map((it) => (it.address() as AddressInfo).port);
-  await Promise.all(servers.map((it) => once(it.close(), "close")));
-  return ports;
 }

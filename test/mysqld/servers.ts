@@ -13,7 +13,6 @@ import {
   statfs,
   writeFile,
 } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findTool, type Tool } from "../../src/local/toolchain.ts";
@@ -34,6 +33,7 @@ import {
   type Secrets,
 } from "../../recipes/mysql/mysqld/secrets.ts";
 import { mysqlSpec } from "../../recipes/mysql/mysqld/tool.ts";
+import { freePorts } from "../contract/free-ports.ts";
 
 export const CLUSTER = "0f5c8d1e-0000-4000-8000-00000000c1d5";
 
@@ -210,25 +210,6 @@ function cnf(at: Place, tool: Tool): string {
 async function roomyDir(): Promise<string> {
   const shared = await statfs("/dev/shm").catch(() => null);
   return shared !== null && shared.bavail * shared.bsize > 4 * 1024 ** 3 ? "/dev/shm" : tmpdir();
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            resolve(typeof address === "object" && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Polls a condition of a real server until it holds; fails loudly after half a minute. */
