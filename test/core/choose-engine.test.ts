@@ -2,7 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { chooseEngine, type EngineFacts } from "../../recipes/mysql/core/backup/choose-engine.ts";
 import type { Flavor } from "../../recipes/mysql/core/backup/manifest.ts";
-import { compareVersions, parseVersion } from "../../recipes/mysql/core/backup/version.ts";
+import {
+  compareVersions,
+  parseVersion,
+  seriesProblem,
+} from "../../recipes/mysql/core/backup/version.ts";
 
 function facts(server: string, more: Partial<EngineFacts> = {}): EngineFacts {
   const [flavor = "", version = ""] = server.split(" ");
@@ -106,4 +110,31 @@ test("versions are compared as numbers, across MySQL's change to a calendar", ()
   const sorted = parsed.toSorted((a, b) => (a === null || b === null ? 0 : compareVersions(a, b)));
   expect(sorted).toEqual(parsed);
   expect(parseVersion("nine")).toBeNull();
+});
+
+describe("a datadir goes into a server", () => {
+  const mysql = (version: string) => ({ flavor: "mysql", version }) as const;
+
+  test.each([
+    ["9.7.4", "9.7.4"],
+    ["9.7.4", "9.7.10"],
+    ["8.0.35", "8.0.46-37"],
+  ])("of its own series that is not older: %s into %s", (backup, here) => {
+    expect(seriesProblem(mysql(backup), here)).toBeNull();
+  });
+
+  test.each([
+    ["9.7.4", "9.7.3", "or a newer 9.7"],
+    ["8.4.2", "9.7.4", "then upgrade"],
+    // The calendar's are newer than all before them.
+    ["9.7.4", "26.7.0", "then upgrade"],
+    ["26.7.0", "9.7.4", "never downgraded"],
+    ["9.7.4", "unknown", "AUTOPILOT_MYSQLD"],
+  ])("and into no other: %s into %s", (backup, here, hint) => {
+    expect(seriesProblem(mysql(backup), here)?.hint).toContain(hint);
+  });
+
+  test("MariaDB's go into none of ours", () => {
+    expect(seriesProblem({ flavor: "mariadb", version: "10.11.18" }, "10.11.18")).not.toBeNull();
+  });
 });

@@ -11,7 +11,7 @@ import {
   type Tool,
 } from "../../../src/index.ts";
 import type { Manifest } from "../core/backup/manifest.ts";
-import { seriesProblem } from "../core/backup/server-series.ts";
+import { seriesProblem } from "../core/backup/version.ts";
 import type { RestorePlan } from "../core/backup/target.ts";
 import {
   contains,

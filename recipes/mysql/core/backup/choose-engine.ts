@@ -1,6 +1,6 @@
 // Which engine makes a backup of this server, and why; or why none can. Pure.
 import type { EngineName, ServerVersion } from "./manifest.ts";
-import { compareVersions, parseVersion, seriesOf } from "./version.ts";
+import { compareVersions, parseVersion, seriesOf, serverName } from "./version.ts";
 
 export type EngineFacts = {
   readonly server: ServerVersion;
@@ -63,14 +63,14 @@ const FITS: Readonly<Record<EngineName, (facts: EngineFacts) => Fit>> = {
   },
   "mariadb-backup": ({ server, tools }) => {
     if (server.flavor !== "mariadb")
-      return no(`it reads MariaDB's files, not those of ${named(server)}`);
+      return no(`it reads MariaDB's files, not those of ${serverName(server)}`);
     return sameSeries("mariadb-backup", tools["mariadb-backup"], server, () => true);
   },
   clone: ({ server, clonePlugin, otherTables }) => {
     if (server.flavor === "mariadb") return no("MariaDB has no CLONE");
     const version = parseVersion(server.version);
     if (version === null || compareVersions(version, CLONE_SINCE) < 0)
-      return no(`CLONE came with MySQL 8.0.17, this is ${named(server)}`);
+      return no(`CLONE came with MySQL 8.0.17, this is ${serverName(server)}`);
     if (!clonePlugin) return no("the server has not loaded its clone plugin");
     if (otherTables.length > 0)
       return no(
@@ -92,8 +92,8 @@ function sameSeries(
   const [tool, own] = [parseVersion(found), parseVersion(server.version)];
   const series = seriesOf(server.version);
   if (tool === null || own === null || seriesOf(found) !== series)
-    return no(`${name} ${found} is not of the server's series: ${named(server)}`);
-  if (!takes(tool, own)) return no(`${name} ${found} is too old for ${named(server)}`);
+    return no(`${name} ${found} is not of the server's series: ${serverName(server)}`);
+  if (!takes(tool, own)) return no(`${name} ${found} is too old for ${serverName(server)}`);
   return {
     fits: true,
     version: found,
@@ -103,11 +103,6 @@ function sameSeries(
 
 function no(why: string): Fit {
   return { fits: false, why };
-}
-
-function named(server: ServerVersion): string {
-  const names = { mysql: "MySQL", percona: "Percona Server", mariadb: "MariaDB" } as const;
-  return `${names[server.flavor]} ${server.version}`;
 }
 
 function few(names: readonly string[]): string {
