@@ -296,9 +296,6 @@ describe("binary logs of a server", () => {
     const store = await freshStore();
     const mysqld = await server.mysqld();
     await using admin = await server.admin();
-    await mysqld.holdBinlogs(true);
-    const [held] = await admin.rows("SELECT @@GLOBAL.binlog_expire_logs_auto_purge AS auto", 5_000);
-    expect(held?.["auto"]).toBe(0);
     const { datadir, logIndex } = { datadir: layout(server.dir).data, logIndex: "binlog.index" };
     const purge = {
       mysqld,

@@ -93,6 +93,12 @@ describe("my.cnf", () => {
     "init_file",
     "plugin_load",
     "persisted_globals_load",
+    "innodb_data_home_dir",
+    "innodb-doublewrite-dir",
+    "innodb_log_group_home_dir",
+    "loose_innodb_temp_tablespaces_dir",
+    "innodb_undo_directory",
+    "binlog_expire_logs_auto_purge",
   ])("does not let the user set %s", (name) => {
     expect(optionProblems({ [name]: "1" })).toMatchObject([expect.stringContaining(name)]);
   });
@@ -105,6 +111,14 @@ describe("my.cnf", () => {
     const free = names.filter((name) => optionProblems({ [name]: "1" }).length === 0);
     // The user may load plugins of their own as well.
     expect(free).toEqual(["plugin_load_add"]);
+  });
+
+  test("lets mysqld purge no binary log by itself where they are archived, whatever the user says", () => {
+    const options = { binlog_expire_logs_seconds: "60" };
+    const [plain, archived] = [false, true].map((it) => myCnf({ ...input, options, archived: it }));
+    expect(valueOf(plain ?? "", "binlog_expire_logs_seconds")).toBe("60");
+    expect(valueOf(archived ?? "", "binlog_expire_logs_seconds")).toBe("0");
+    expect(valueOf(archived ?? "", "loose_binlog_expire_logs_auto_purge")).toBe("OFF");
   });
 
   test("says all problems at once, and lets no line break in", () => {
@@ -140,7 +154,8 @@ describe("my.cnf", () => {
     try {
       const options = { init_connect: "SET NAMES 'utf8mb4' # x", "max-connections": "77" };
       const runAsRoot = process.getuid?.() === 0;
-      const text = myCnf({ ...input, dir, options, runAsRoot, tool: toolPaths(tool.prefix) });
+      const paths = toolPaths(tool.prefix);
+      const text = myCnf({ ...input, dir, options, runAsRoot, tool: paths, archived: true });
       await writeFile(layout(dir).myCnf, text);
       const [program, ...start] = tool.command("mysqld");
       const args = [...start, `--defaults-file=${layout(dir).myCnf}`];
@@ -156,6 +171,7 @@ describe("my.cnf", () => {
       expect(shown("max-connections")).toBe("77");
       expect(shown("relay-log-recovery")).toBe("FALSE");
       expect(shown("super-read-only")).toBe("TRUE");
+      expect(shown("binlog-expire-logs-auto-purge")).toBe("FALSE");
     } finally {
       await rm(dir, { recursive: true, force: true });
     }

@@ -76,7 +76,6 @@ export function simMysqld(server: SimServer, agent: Life): Mysqld {
     undrain: () => undrain(to),
     softFence: () => softFence(to),
     // What is purged was archived before, and archives are not simulated: nothing asks for it here.
-    holdBinlogs: () => Promise.resolve(),
     purgeBinlogs: () => Promise.resolve(),
     killClients: () => killAllClients(to),
     [Symbol.asyncDispose]: () => Promise.resolve(),

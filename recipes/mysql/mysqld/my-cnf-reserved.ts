@@ -4,6 +4,7 @@
 const PLACE = "the agent chooses it (node, ports and paths are in its own configuration)";
 const DURABILITY = "fixed: no acknowledged write may be lost (PROTOCOL §2)";
 const CLOSED = "fixed: a server must come up closed, and only the agent opens it";
+const PURGE = "fixed: where binary logs are archived the agent purges them, elsewhere mysqld does";
 const WHOLE = "fixed: every node must hold and apply every transaction";
 
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
@@ -41,6 +42,12 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
     "performance_schema_instrument",
     "defaults_file",
     "plugin_load",
+    // Other servers start on copies of the datadir with these very options: they must not open the live files.
+    "innodb_data_home_dir",
+    "innodb_doublewrite_dir",
+    "innodb_log_group_home_dir",
+    "innodb_temp_tablespaces_dir",
+    "innodb_undo_directory",
   ],
   [DURABILITY]: [
     "sync_binlog",
@@ -70,6 +77,7 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
     "grant_tables",
     "persisted_globals_load",
   ],
+  [PURGE]: ["binlog_expire_logs_auto_purge"],
   [WHOLE]: [
     "log_bin",
     "log_bin_index",

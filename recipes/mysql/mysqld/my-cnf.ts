@@ -95,8 +95,6 @@ function defaults(o: MyCnfInput): Lines {
     event_scheduler: "ON",
     // Three days: long enough to rejoin after a weekend, short enough for a laptop's disk.
     binlog_expire_logs_seconds: 259_200,
-    // The agent purges them itself, and only what is in the archive (MySQL knows this since 8.0.29).
-    ...(o.archived === true ? { loose_binlog_expire_logs_auto_purge: "OFF" } : {}),
     replica_parallel_workers: Math.min(Math.max(o.cores, 2), 16),
     innodb_buffer_pool_size: bufferPoolBytes(o.memoryBytes),
     ...(o.memoryBytes === null ? SMALL : {}),
@@ -132,7 +130,8 @@ function bufferPoolBytes(memoryBytes: number | null): number {
 }
 
 function fixed(o: MyCnfInput): Lines {
-  return { ...place(o), ...DURABLE, ...REPLICATION, ...SEMI_SYNC };
+  const purge = o.archived === true ? PURGED_BY_AGENT : {};
+  return { ...place(o), ...DURABLE, ...REPLICATION, ...SEMI_SYNC, ...purge };
 }
 
 function place(o: MyCnfInput): Lines {
@@ -208,6 +207,12 @@ const SEMI_SYNC: Lines = {
   // S3: a timeout would let all waiters return OK without an acknowledgement. S4: so would OFF.
   loose_rpl_semi_sync_source_timeout: 4_294_967_295,
   loose_rpl_semi_sync_source_wait_no_replica: "ON",
+};
+
+/** Only what is in the archive goes, and the agent knows what is. Before 8.0.29 there was the second line alone. */
+const PURGED_BY_AGENT: Lines = {
+  loose_binlog_expire_logs_auto_purge: "OFF",
+  binlog_expire_logs_seconds: 0,
 };
 
 function render(lines: Lines): readonly string[] {

@@ -80,8 +80,6 @@ export interface Mysqld extends AsyncDisposable {
   undrain(): Promise<void>;
   /** §6 soft fence: offline_mode=ON (1 s) then super_read_only (2 s). False: not done, waiters or SUPER clients left → the caller kills. */
   softFence(): Promise<boolean>;
-  /** While binary logs are archived, mysqld purges none by itself. */
-  holdBinlogs(held: boolean): Promise<void>;
   /** Forgets the binary logs before this file. The caller knows that they are archived, and that no replica needs them. */
   purgeBinlogs(upTo: string): Promise<void>;
   /** KILLs every client connection but our own and replication's; for a stop that gives no false OK (§6 stop). */

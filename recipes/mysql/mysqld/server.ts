@@ -2,7 +2,7 @@
 import { connect, type Sql } from "./connection.ts";
 import { createAccount, cut, dropAccount, setAccounts, uncut } from "./accounts.ts";
 import { audit } from "./audit.ts";
-import { holdBinlogs, purgeBinlogs } from "./binlogs.ts";
+import { purgeBinlogs } from "./binlogs.ts";
 import { drain, killAllClients, softFence, undrain } from "./fence.ts";
 import { standingLine, type Lines } from "./lines.ts";
 import type { Mysqld } from "./port.ts";
@@ -71,7 +71,6 @@ function verbs(lines: Lines): Mysqld {
     drain: (limitMs) => drain(lines, limitMs),
     undrain: () => undrain(lines),
     softFence: () => softFence(lines),
-    holdBinlogs: (held) => holdBinlogs(lines, held),
     purgeBinlogs: (upTo) => purgeBinlogs(lines, upTo),
     killClients: () => killAllClients(lines),
     [Symbol.asyncDispose]: () => closeLines(lines),
