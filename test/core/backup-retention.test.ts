@@ -2,7 +2,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { dayOf, monthOf, weekOf } from "../../recipes/mysql/core/backup/calendar.ts";
-import { prunableBinlogs } from "../../recipes/mysql/core/backup/prunable.ts";
 import {
   DEFAULT_RETENTION,
   planRetention,
@@ -225,36 +224,5 @@ describe("whatever the catalogue and the retention", () => {
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe("archived binlogs", () => {
-  const [A, B] = ["aaaaaaaa", "bbbbbbbb"].map((it) => `${it}-0000-0000-0000-000000000000`) as [
-    string,
-    string,
-  ];
-  const archived = [
-    { key: "1", serverUuid: A, added: `${A}:1-10` },
-    { key: "2", serverUuid: A, added: "" },
-    { key: "3", serverUuid: A, added: `${A}:11-20` },
-    { key: "4", serverUuid: A, added: `${A}:21-30` },
-    { key: "5", serverUuid: B, added: `${A}:31,${B}:1-5` },
-    { key: "6", serverUuid: B, added: `${B}:6-9` },
-  ];
-
-  test("go when every backup that is gone on from has all of their transactions", () => {
-    expect(prunableBinlogs(archived, [`${A}:1-20`, `${A}:1-31,${B}:1-5`])).toEqual(["1", "2", "3"]);
-    expect(prunableBinlogs(archived, [`${A}:1-15`])).toEqual(["1", "2"]);
-    expect(prunableBinlogs(archived, [`${A}:1-31,${B}:1-5`])).toEqual(["1", "2", "3", "5"]);
-  });
-
-  test("stay while nobody says what is needed, or what they are; and the last of each server always", () => {
-    expect(prunableBinlogs(archived, [])).toEqual([]);
-    expect(prunableBinlogs(archived, ["0-1-2"])).toEqual([]);
-    const all = `${A}:1-99,${B}:1-99`;
-    expect(prunableBinlogs(archived, [all])).toEqual(["1", "2", "3", "5"]);
-    expect(
-      prunableBinlogs([{ key: "0", serverUuid: A, added: "?" }, ...archived], [all]),
-    ).not.toContain("0");
   });
 });

@@ -21,6 +21,7 @@ import {
   type WorkPlace,
 } from "./place.ts";
 import type { Progress } from "./progress.ts";
+import { planBinlogs, pruneBinlogs } from "./prune-binlogs.ts";
 import { planPrune, prune } from "./prune.ts";
 import { restoreData } from "./restore-task.ts";
 import { takeSnapshot } from "./snapshot.ts";
@@ -165,7 +166,10 @@ async function tidy(place: WorkPlace): Promise<string> {
     const now = clock.wall();
     const catalog = await readCatalog(store, job.cluster.id);
     const plan = planPrune(catalog, retention, now);
+    // Before anything goes: an archive that cannot be understood stops it.
+    const binlogs = await planBinlogs(store, catalog, { plan, now });
     const { removed } = await prune(store, catalog, plan);
+    await pruneBinlogs(store, job.cluster.id, { plan: binlogs, now });
     await sweepGarbage(store, job.cluster.id, {
       now,
       olderThanMs: Math.max(24 * 3_600_000, 2 * deadline),

@@ -94,21 +94,23 @@ export async function loadSegment(store: ObjectStore, key: string): Promise<Segm
   return there === null ? null : parseChecked(schema, key, there.body.toString());
 }
 
-/** Deletes data of one server that no index names, and that is a day old. Returns how many. */
+/** Deletes data that no index names, and that is a day old. Returns how many. */
 export async function sweepSegmentData(
   store: ObjectStore,
   o: {
     readonly clusterId: string;
-    readonly uuid: string;
+    /** Of this server alone; null: of all. */
+    readonly uuid: string | null;
     readonly segments: readonly Segment[];
     /** Wall clock, ms since 1970. */
     readonly now: number;
   },
 ): Promise<number> {
   const named = new Set(o.segments.map(({ data }) => data.key));
+  const all = segmentDataPrefix(o.clusterId);
+  const prefix = o.uuid === null ? all : `${all}${o.uuid}/`;
   let swept = 0;
   for (let after: string | null = ""; after !== null;) {
-    const prefix = `${segmentDataPrefix(o.clusterId)}${o.uuid}/`;
     const page = await store.list(prefix, after === "" ? {} : { after });
     const orphans = page.items
       .filter(({ key, modifiedAt }) => !named.has(key) && o.now - modifiedAt > ORPHAN_AFTER_MS)

@@ -2,9 +2,11 @@
 import { hostname, userInfo } from "node:os";
 import { UsageError, parseDuration, type StoreCall } from "../../../src/index.ts";
 import { readCatalog } from "../backup/catalog.ts";
+import { planBinlogs, pruneBinlogs, type BinlogPlan } from "../backup/prune-binlogs.ts";
 import { hold, planPrune, prune, release } from "../backup/prune.ts";
 import { sweepGarbage } from "../backup/sweep.ts";
 import { DEFAULT_RETENTION, type Retention, type RetentionPlan } from "../core/backup/retention.ts";
+import { formatSize } from "../core/size.ts";
 import { idOf, withStore } from "./backup-store.ts";
 import { table } from "./table.ts";
 
@@ -15,13 +17,16 @@ export async function pruneBackups(call: StoreCall): Promise<number> {
     const now = call.clock.wall();
     const catalog = await readCatalog(store, cluster.id);
     const plan = planPrune(catalog, retention, now);
+    const binlogs = await planBinlogs(store, catalog, { plan, now });
     const done = dryRun ? null : await prune(store, catalog, plan);
+    if (!dryRun) await pruneBinlogs(store, cluster.id, { plan: binlogs, now });
     const swept = dryRun ? null : await sweepGarbage(store, cluster.id, { now });
     if (call.json) {
       const said = {
         dryRun,
         retention,
         ...plan,
+        binlogs: { segments: binlogs.remove.length, bytes: binlogs.bytes },
         removed: done?.removed,
         spared: done?.spared,
         swept,
@@ -30,6 +35,7 @@ export async function pruneBackups(call: StoreCall): Promise<number> {
       return 0;
     }
     call.print(planTable(plan, dryRun));
+    if (binlogs.remove.length > 0) call.print(binlogsLine(binlogs, dryRun));
     for (const { id, why } of done?.spared ?? []) call.print(`spared ${id}: ${why}`);
     if (swept !== null && swept.uploads + swept.prefixes.length > 0)
       call.print(`swept ${swept.uploads} uploads and ${swept.prefixes.length} left-overs`);
@@ -43,6 +49,12 @@ function planTable({ keep, remove }: RetentionPlan, dryRun: boolean): string {
     ...remove.map((id) => [dryRun ? "would delete" : "delete", id, ""]),
   ];
   return rows.length === 0 ? "no backups" : table(["", "BACKUP", "WHY"], rows);
+}
+
+function binlogsLine({ remove, bytes }: BinlogPlan, dryRun: boolean): string {
+  const until = new Date((remove.at(-1)?.last.at ?? 0) / 1_000).toISOString();
+  const what = `${remove.length} segments of binary log, ${formatSize(bytes)}, the last of ${until}`;
+  return `${dryRun ? "would delete" : "deleted"} ${what}: no backup that is kept needs them`;
 }
 
 /** The numbers that are given; with none of them the usual ones. */

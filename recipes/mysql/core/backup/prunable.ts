@@ -1,32 +1,42 @@
-// Which archived binlogs nobody needs any more: they go with the backups that needed them.
-import { contains, parseGtidSet } from "../gtid.ts";
+// Which archived binary logs nobody needs any more: they go with the backups that needed them.
+import { contains, parseGtidSet, type GtidSet } from "../gtid.ts";
+import { inOrder, timelineOf, type Segment } from "./segment.ts";
 
-/** A stretch of one server's binlog in the archive. */
-export type ArchivedBinlog = {
-  readonly key: string;
-  readonly serverUuid: string;
-  /** GTIDs of the transactions in it; "": none. */
-  readonly added: string;
+export type StillNeeded = {
+  /** GTID sets of the backups that are kept to be gone on from (`replayed`). */
+  readonly backups: readonly string[];
+  /**
+   * A transaction that was committed later stays, µs since 1970: a backup that is under way, of a replica that lags, may
+   * hold less than those that are there.
+   */
+  readonly settledBefore: number;
 };
 
 /**
- * Keys of those whose every transaction is in each backup that is kept to go on from. `archived` in the order of their
- * making. The last one of each server stays: it says how far the archive is. So does everything while there is no such
- * backup, and what does not say which transactions it has.
+ * Segments whose every transaction is in each of these backups, oldest first, so that what a deletion leaves that broke off
+ * has no hole of it. There stay: the one before a needed one, which says what was committed until then; the last one of each
+ * server, which says how far its binary logs are archived; all, while there is no such backup; and what does not say which
+ * transactions it has.
  */
-export function prunableBinlogs(
-  archived: readonly ArchivedBinlog[],
-  /** GTID sets of the backups that are kept to be gone on from (`replayed`). */
-  backups: readonly string[],
-): readonly string[] {
+export function prunableSegments(
+  segments: readonly Segment[],
+  { backups, settledBefore }: StillNeeded,
+): readonly Segment[] {
   const kept = backups.map(parseGtidSet);
   if (kept.length === 0 || !kept.every((set) => set !== null)) return [];
-  const last = new Map(archived.map(({ serverUuid, key }) => [serverUuid, key]));
-  return archived
-    .filter(({ key, serverUuid, added }) => {
-      const set = parseGtidSet(added);
-      if (set === null || last.get(serverUuid) === key) return false;
-      return kept.every((backup) => contains(backup, set));
-    })
-    .map(({ key }) => key);
+  const isNeeded = ({ added, latest }: Segment): boolean =>
+    latest >= settledBefore || !isIn(added, kept);
+  const timeline = timelineOf(segments);
+  const before = timeline.filter((_, at) => {
+    const next = timeline[at + 1];
+    return next !== undefined && isNeeded(next);
+  });
+  const last = new Map(timeline.map((segment) => [segment.server.uuid, segment]));
+  const stays = new Set([...before, ...last.values()]);
+  return inOrder(segments).filter((segment) => !stays.has(segment) && !isNeeded(segment));
+}
+
+function isIn(added: string, backups: readonly GtidSet[]): boolean {
+  const set = parseGtidSet(added);
+  return set !== null && backups.every((backup) => contains(backup, set));
 }

@@ -54,10 +54,15 @@ function compare(a: Segment, b: Segment): number {
   );
 }
 
+/** In the order of the commits; one that lies within another behind that. */
+export function inOrder(segments: readonly Segment[]): readonly Segment[] {
+  return segments.toSorted(compare);
+}
+
 /** In the order of the commits, without those that lie within another: merged ones, until their pieces are deleted. */
 export function timelineOf(segments: readonly Segment[]): readonly Segment[] {
   const kept: Segment[] = [];
-  for (const next of segments.toSorted(compare)) {
+  for (const next of inOrder(segments)) {
     const last = kept.at(-1);
     if (last !== undefined && inOneFile(last, next) && next.to <= last.to) continue;
     kept.push(next);
