@@ -6,6 +6,7 @@ import {
   lostToArchive,
   mergeable,
   purgeUpTo,
+  settled,
   recoverableWindows,
   startIn,
   uncovered,
@@ -151,6 +152,15 @@ describe("binary logs may be purged", () => {
         expect(contains(has, gone) && contains(got, gone)).toBe(true);
       }),
     );
+  });
+});
+
+describe("no server need keep for the archive's sake", () => {
+  test("what is in it, and what was there before it began; a gap it must", () => {
+    // Restored from a backup, or pruned: 1-9 never were, or are no longer, in it.
+    const account = accountOf([piece(10, 19), piece(30, 39)]);
+    expect(formatGtidSet(account.archived)).toBe(`${A}:10-19:30-39`);
+    expect(formatGtidSet(settled(account))).toBe(`${A}:1-19:30-39`);
   });
 });
 

@@ -26,7 +26,7 @@ const archive = {
   uuid: "",
   epoch: 1,
   at: "",
-  gtid: "",
+  gtid: "u:1",
   lagSeconds: 2,
   problem: null,
   gap: null,
@@ -57,6 +57,9 @@ describe("of a cluster's backups one can see", () => {
     expect(backupNumbers(none).recoveryPointAgeSeconds).toBeNull();
     const gap = { ...facts, archive: { ...archive, gap: "some" } };
     expect(backupNumbers(gap).recoveryPointAgeSeconds).toBe(3_600);
+    // Nobody has heard of the archive yet.
+    const unknown = { ...facts, archive: { ...archive, gtid: "" } };
+    expect(backupNumbers(unknown).recoveryPointAgeSeconds).toBe(3_600);
     expect(backupAlerts(gap)).toEqual(["AP_ARCHIVE_GAP: some"]);
   });
 

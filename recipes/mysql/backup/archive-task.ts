@@ -24,13 +24,13 @@ export async function keepArchive(place: WorkPlace, say: (line: Line) => void): 
     },
     clock,
     signal,
-    tell: ({ archived, lagSeconds, lost, alarm }) =>
+    tell: ({ settled, lagSeconds, lost, late }) =>
       say({
         event: "archived",
-        gtid: archived,
+        gtid: settled,
         lagSeconds,
+        problem: late,
         // Whether a backup holds what the archive lacks is the agent's to know.
-        problem: alarm?.code === "AP_ARCHIVE_LATE" ? alarm.says : null,
         gap: lost === "" ? null : lost,
       }),
   });

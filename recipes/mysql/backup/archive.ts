@@ -8,6 +8,7 @@ import {
   accountWith,
   lostToArchive,
   mergeable,
+  settled,
   type Account,
 } from "../core/backup/coverage.ts";
 import { timelineOf, type Segment } from "../core/backup/segment.ts";
@@ -39,6 +40,8 @@ export type ArchiveProgress = {
   readonly type: "archive";
   /** All that is archived. */
   readonly archived: string;
+  /** All that no server need keep for it. */
+  readonly settled: string;
   /** When the newest archived transaction was committed; null: there is none. */
   readonly recoveryPoint: string | null;
   /** How long the oldest transaction waits that is not archived; 0: none does. */
@@ -51,6 +54,8 @@ export type ArchiveProgress = {
   readonly lost: string;
   /** Segments of which the index cannot be believed, one sentence each. */
   readonly damaged: readonly string[];
+  /** Why it is behind; null: it is not. */
+  readonly late: string | null;
   readonly alarm: {
     readonly code: "AP_ARCHIVE_LATE" | "AP_ARCHIVE_GAP";
     readonly says: string;
@@ -195,17 +200,18 @@ function progressOf({ clock, withinMs }: ArchiveJob, archive: Archive): ArchiveP
   const newest = archive.segments.at(-1);
   const { waiting } = archive;
   const lagSeconds = waiting === null ? 0 : Math.max(0, clock.wall() / 1_000 - waiting / 1e6);
-  const late = lagSeconds * 1_000 > withinMs || archive.problem !== null;
+  const late = archive.problem ?? (lagSeconds * 1_000 > withinMs ? "the archive is behind" : null);
   const lost = formatGtidSet(lostToArchive(archive.purged, archive.account));
   const alarm =
     lost !== ""
       ? { code: "AP_ARCHIVE_GAP" as const, says: `purged before it was archived: ${lost}` }
-      : late
-        ? { code: "AP_ARCHIVE_LATE" as const, says: archive.problem ?? "the archive is behind" }
-        : null;
+      : late === null
+        ? null
+        : { code: "AP_ARCHIVE_LATE" as const, says: late };
   return {
     type: "archive",
     archived: formatGtidSet(archive.account.archived),
+    settled: formatGtidSet(settled(archive.account)),
     recoveryPoint: newest === undefined ? null : new Date(newest.last.at / 1_000).toISOString(),
     lagSeconds: Math.round(lagSeconds * 10) / 10,
     segments: archive.segments.length,
@@ -213,6 +219,7 @@ function progressOf({ clock, withinMs }: ArchiveJob, archive: Archive): ArchiveP
     storedBytes: archive.storedBytes,
     lost,
     damaged: archive.damaged,
+    late,
     alarm,
   };
 }

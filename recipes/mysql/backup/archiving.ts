@@ -2,7 +2,8 @@
 // anew when it ends, and what it tells stands in Consul. A gap asks for a full backup at once.
 import { messageOf, type Log } from "../../../src/index.ts";
 import type { BackupWish, LastBackup } from "../core/backup/due.ts";
-import { formatGtidSet, gtidSet, isEmpty, subtract } from "../core/gtid.ts";
+import { uncovered } from "../core/backup/coverage.ts";
+import { formatGtidSet, gtidSet, isEmpty, union } from "../core/gtid.ts";
 import { ofStore, type Archived, type Job, type Line } from "./job.ts";
 import type { Child } from "./child.ts";
 import type { KeeperParts, NodeView } from "./keeper.ts";
@@ -18,8 +19,17 @@ const TELL_EVERY_MS = 5_000;
 const RESTART_LONGEST_MS = 60_000;
 /** One that ran this long has not failed right away. */
 const RAN_WELL_MS = 60_000;
+/** Its worker speaks twice per `within`: one that is silent for longer is held up, by a store that hangs. */
+const SILENT_MS = 30_000;
+const SILENT_WITHINS = 3;
 
 type Running = { readonly child: Child; readonly epoch: number; readonly since: number };
+
+/** The worker's last word, and when it came: our monotonic clock, and ISO 8601. */
+type Heard = { readonly line: Archived; readonly since: number; readonly at: string };
+
+/** Of a worker that has said nothing yet. */
+const NOTHING: Archived = { gtid: "", lagSeconds: 0, problem: null, gap: null };
 
 export class Archiving implements AsyncDisposable {
   readonly #parts: Parts;
@@ -28,7 +38,10 @@ export class Archiving implements AsyncDisposable {
   #running: Running | null = null;
   #failures = 0;
   #notBefore = 0;
-  #told: Archived | null = null;
+  /** Null: nothing was begun since this node leads. */
+  #heard: Heard | null = null;
+  /** Why the last worker ended. */
+  #problem: string | null = null;
   #toldAt = -Infinity;
   #asked = "";
 
@@ -57,15 +70,22 @@ export class Archiving implements AsyncDisposable {
     const me = view();
     const leads = me?.role === "primary" && me.state?.phase === "open" && !me.stopping;
     const running = this.#running;
+    // What it said is of its own reign: others went on from there.
+    if (!leads) [this.#heard, this.#problem] = [null, null];
     // One of another epoch would write that epoch's number beside this one's transactions.
-    if (running !== null && (!leads || running.epoch !== me.epoch)) return running.child.stop();
-    if (!leads || me === null) return;
-    if (running === null) {
-      if (clock.now() >= this.#notBefore) await this.#begin(me);
-      return;
+    if (running !== null && (!leads || running.epoch !== me.epoch)) {
+      this.#running = null;
+      return running.child.stop();
     }
-    if (this.#told !== null && clock.now() - this.#toldAt >= TELL_EVERY_MS)
-      await this.#tell(me, this.#told);
+    if (!leads || me === null) return;
+    this.#heard ??= this.#hears(NOTHING);
+    if (running === null && clock.now() >= this.#notBefore) await this.#begin(me);
+    if (clock.now() - this.#toldAt >= TELL_EVERY_MS) await this.#tell(me, this.#heard);
+  }
+
+  #hears(line: Archived): Heard {
+    const { clock } = this.#parts;
+    return { line, since: clock.now(), at: new Date(clock.wall()).toISOString() };
   }
 
   async #begin(me: NodeView): Promise<void> {
@@ -79,36 +99,50 @@ export class Archiving implements AsyncDisposable {
       secrets,
     };
     const since = clock.now();
-    const child = await start(job, { name: "archive", onLine: (line) => this.#heard(line) });
+    const child = await start(job, { name: "archive", onLine: (line) => this.#take(line) });
     this.#running = { child, epoch, since };
     void child.ended.then((word) => {
+      // Ended by us, it has not failed.
+      if (this.#running?.child !== child) return;
       this.#running = null;
       if (this.#end.signal.aborted || word.event !== "failed") return;
       this.#failures = clock.now() - since < RAN_WELL_MS ? this.#failures + 1 : 1;
       const pause = Math.min(1_000 * 2 ** (this.#failures - 1), RESTART_LONGEST_MS);
       this.#notBefore = clock.now() + pause;
+      this.#problem = `${word.code}: ${word.why}`;
       log.warn("archive of binary logs", { code: word.code, why: word.why });
     });
     if (this.#end.signal.aborted) await child.stop();
   }
 
-  #heard(line: Line): void {
-    if (line.event === "archived") this.#told = line;
+  #take(line: Line): void {
+    if (line.event !== "archived") return;
+    this.#heard = this.#hears(line);
+    this.#problem = null;
   }
 
-  async #tell(me: NodeView, told: Archived): Promise<void> {
-    const { board, clock, node } = this.#parts;
-    const { gtid, lagSeconds, problem } = told;
-    const gap = gapOf(told.gap, board.facts()?.last ?? null);
+  /** As of when it was so: what a worker said that hangs, or ended, grows old. */
+  async #tell(me: NodeView, { line, since, at }: Heard): Promise<void> {
+    const { board, clock, node, config } = this.#parts;
+    const mostMs = Math.max(SILENT_MS, SILENT_WITHINS * config.archive.within);
+    const silentMs = clock.now() - since;
+    const silence = `nothing was heard of it for ${Math.round(silentMs / 1_000)} s`;
+    const problem = this.#problem ?? line.problem ?? (silentMs > mostMs ? silence : null);
+    // Until then the word of the primary before stands.
+    if (line === NOTHING && problem === null) return;
+    const last = board.facts()?.last ?? null;
+    const gap = gapOf(line.gap, last);
+    const gtid = gap === null && last?.id != null ? withLost(line) : line.gtid;
+    const { lagSeconds } = line;
     this.#toldAt = clock.now();
-    const at = new Date(clock.wall()).toISOString();
     const { uuid, epoch } = me;
     await board.archived({ node: node.name, uuid, epoch, at, gtid, lagSeconds, problem, gap });
-    if (gap !== null && gap !== this.#asked) await this.#askFor(gap, at);
+    if (gap !== null && gap !== this.#asked) await this.#askFor(gap);
   }
 
   /** Only an image that holds what the archive lacks makes later moments recoverable again. */
-  async #askFor(gap: string, at: string): Promise<void> {
+  async #askFor(gap: string): Promise<void> {
+    const { board, clock } = this.#parts;
     const wish: BackupWish = {
       id: "auto-gap",
       verb: "backup",
@@ -117,10 +151,10 @@ export class Archiving implements AsyncDisposable {
       backup: null,
       by: "the archive of binary logs has a gap",
       auto: true,
-      at,
+      at: new Date(clock.wall()).toISOString(),
       outcome: null,
     };
-    await this.#parts.board.wish(wish);
+    await board.wish(wish);
     this.#asked = gap;
   }
 
@@ -133,6 +167,11 @@ export class Archiving implements AsyncDisposable {
 /** What neither the archive nor the newest backup holds. Before the first backup nothing is promised. */
 function gapOf(lost: string | null, last: LastBackup | null): string | null {
   if (lost === null || last === null || last.id === null) return null;
-  const missing = subtract(gtidSet(lost), gtidSet(last.gtid));
+  const missing = uncovered(gtidSet(lost), [last]);
   return isEmpty(missing) ? null : formatGtidSet(missing);
+}
+
+/** A backup holds what the archive lost: no server need keep that any more. */
+function withLost({ gtid, gap }: Archived): string {
+  return formatGtidSet(union(gtidSet(gtid), gtidSet(gap ?? "")));
 }

@@ -100,6 +100,9 @@ export class Chores implements AsyncDisposable {
     const server = mysqld();
     if (entry === null || server === null) return;
     await refreshPeers(LOOK_EVERY_MS);
+    const now = view();
+    // Nobody knows then what the others have received.
+    if (now === null) return;
     const { data: datadir } = layout(dir);
     const upTo = await purgeArchived({
       mysqld: server,
@@ -107,7 +110,7 @@ export class Chores implements AsyncDisposable {
       logIndex: join(datadir, "binlog.index"),
       datadir,
       archived: gtidSet((JSON.parse(entry.value) as ArchiveState).gtid),
-      received: (view()?.peers ?? [])
+      received: now.peers
         // Who was silent for longer is copied anew when it comes back.
         .filter(({ uuid, ageMs }) => uuid !== me.uuid && ageMs <= KEEP_MS)
         .map(heldSet),

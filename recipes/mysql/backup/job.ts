@@ -74,6 +74,7 @@ export type Done = {
 
 /** How far the primary's binlogs are in the store. */
 export type Archived = {
+  /** What no server need keep for the archive's sake. */
   readonly gtid: string;
   /** Age of the oldest transaction that is not archived, seconds; 0: all are. */
   readonly lagSeconds: number;

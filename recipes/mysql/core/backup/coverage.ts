@@ -77,6 +77,14 @@ export function wasReset(
   return own.some(({ file, head }) => numberOf(file) >= oldest && heads.get(file) !== head);
 }
 
+/**
+ * What no server need keep for the archive's sake: what is in it, and what was there before it began or before a prune. A gap
+ * is none of that: only a backup settles it.
+ */
+export function settled({ accounted, gaps }: Account): GtidSet {
+  return subtract(accounted, gaps);
+}
+
 /** What is lost to the archive: its gaps, and what was purged on the server before it came to that. */
 export function lostToArchive(purged: GtidSet, { accounted, gaps }: Account): GtidSet {
   return isEmpty(accounted) ? [] : union(gaps, subtract(purged, accounted));

@@ -30,8 +30,9 @@ export type ArchiveState = {
   readonly node: string;
   readonly uuid: string;
   readonly epoch: number;
-  /** ISO 8601. */
+  /** When that was so, ISO 8601. */
   readonly at: string;
+  /** What no server need keep for the archive's sake; "": nothing is known of it. */
   readonly gtid: string;
   readonly lagSeconds: number;
   readonly problem: string | null;
@@ -74,7 +75,9 @@ export function backupNumbers(f: BackupFacts): BackupNumbers {
   const age = (at: number | null): number | null =>
     at === null ? null : Math.max(0, (f.now - at) / 1_000);
   const archiveLag =
-    archive === null || archive.gap !== null ? null : (age(f.archivedAt) ?? 0) + archive.lagSeconds;
+    archive === null || archive.gap !== null || archive.gtid === ""
+      ? null
+      : (age(f.archivedAt) ?? 0) + archive.lagSeconds;
   const imageAge = has ? age(f.finishedAt) : null;
   return {
     lastAgeSeconds: imageAge,
