@@ -44,6 +44,13 @@ type Reading = {
   readonly signal: AbortSignal;
 };
 
+/** Another one than the named one is never taken. Errors: RefusedError AP_BACKUP_UNKNOWN. */
+export function requireBackup(backups: readonly Manifest[], id: string): Manifest {
+  const found = backups.find((one) => one.id === id);
+  if (found !== undefined) return found;
+  throw new RefusedError("AP_BACKUP_UNKNOWN", `there is no backup ${id}`);
+}
+
 /** Errors: RefusedError AP_RESTORE_TARGET, AP_RESTORE_GAP with what can be recovered; those of the store. */
 export async function planRestore(
   reading: Reading,

@@ -17,7 +17,7 @@ import type { Done, Job, Line, RestoreOrder } from "./job.ts";
 import { engineTools, identitiesOf, mysqldTool, zstdCommand, type WorkPlace } from "./place.ts";
 import { parseMoment } from "./moment.ts";
 import { restore, type RestoreNote } from "./restore.ts";
-import { planRestore } from "./restore-plan.ts";
+import { planRestore, requireBackup } from "./restore-plan.ts";
 import { startScratch } from "./scratch-server.ts";
 import { loadSegments } from "./segment-store.ts";
 
@@ -34,7 +34,7 @@ export async function restoreData(
   const backups = entries.map(({ manifest }) => manifest);
   const timeline = timelineOf(await loadSegments(store, cluster.id, signal));
   const identities = await identitiesOf(place);
-  const backup = backups.find(({ id }) => id === order.backup) ?? null;
+  const backup = order.backup === null ? null : requireBackup(backups, order.backup);
   const plan = await planRestore(
     { store, identities, signal },
     { timeline, backups },

@@ -2,7 +2,6 @@
 // and the first that will not.
 import { resolve } from "node:path";
 import {
-  RefusedError,
   SILENT,
   UsageError,
   findTool,
@@ -19,7 +18,7 @@ import { mariadbBackupSpec, xtrabackupSpec } from "../backup/engines/tools.ts";
 import { fetchBackup } from "../backup/fetch.ts";
 import { parseMoment } from "../backup/moment.ts";
 import { requireEmptyDir } from "../backup/restore-dir.ts";
-import { planRestore, timeText } from "../backup/restore-plan.ts";
+import { planRestore, requireBackup, timeText } from "../backup/restore-plan.ts";
 import { requireSeries, restore, type RestoreProgress } from "../backup/restore.ts";
 import { readArchive } from "../backup/segment-store.ts";
 import { zstdSpec } from "../backup/zstd.ts";
@@ -40,7 +39,7 @@ export async function restoreCommand(call: StoreCall): Promise<number> {
   const from = { ...call, options: { ...options, store: options["from"] } };
   return withStore(from, async (store, cluster) => {
     const known = await knownOf(store, cluster.id, call);
-    const backup = backupNamed(known.backups, asked.backup);
+    const backup = asked.backup === null ? null : requireBackup(known.backups, asked.backup);
     const reading = { store, identities, signal };
     const plan = await planRestore(reading, known, { target: asked.target, backup });
     const tool = await findTool(mysqlSpec, { progress: call.progress, signal });
@@ -111,13 +110,6 @@ async function knownOf(store: ObjectStore, clusterId: string, { progress, signal
   for (const why of archive.damaged) progress(`a segment of the archive is damaged: ${why}`);
   const backups = entries.map(({ manifest }) => manifest);
   return { timeline: timelineOf(archive.segments), backups };
-}
-
-function backupNamed(backups: readonly Manifest[], id: string | null): Manifest | null {
-  if (id === null) return null;
-  const found = backups.find((one) => one.id === id);
-  if (found !== undefined) return found;
-  throw new RefusedError("AP_BACKUP_UNKNOWN", `there is no backup ${id}`);
 }
 
 type Fetching = {
