@@ -34,7 +34,7 @@ export const GTID = "11111111-2222-3333-4444-555555555555:1-42";
 export function fakeEngine(file: string): FakeEngine {
   let [alive, disposed, lsn] = [0, 0, 100];
   const engine: FakeEngine = {
-    name: "clone",
+    name: "xtrabackup",
     version: "0.0",
     incremental: true,
     holdsGtid: true,

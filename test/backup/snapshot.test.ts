@@ -285,6 +285,17 @@ describe("a restore", () => {
     expect(((await failure(restore(at, manifest))) as Error).message).toBe("ENOSPC");
   });
 
+  test("whose base is of another server is refused before anything is written", async () => {
+    await using at = await place(100_000);
+    const base = await take(at);
+    const child = await take(at, { parent: base, node: { ...base.node, uuid: "u2" } });
+    let unpacked = false;
+    at.engine.unpack = async () => void (unpacked = true);
+    const error = await failure(restore(at, child));
+    expect(error).toMatchObject({ name: "RefusedError", code: "AP_BACKUP_CHAIN" });
+    expect(unpacked).toBe(false);
+  });
+
   test("whose base is gone says which", async () => {
     await using at = await place(100_000);
     const base = await take(at);

@@ -1,6 +1,10 @@
 // What XtraBackup and mariadb-backup write about an image, in their oldest and newest forms; and when images are a chain.
 import { describe, expect, test } from "vitest";
-import { chainProblems, parentProblems } from "../../recipes/mysql/core/backup/chain.ts";
+import {
+  chainProblems,
+  parentAmong,
+  parentProblems,
+} from "../../recipes/mysql/core/backup/chain.ts";
 import {
   namesOf,
   parseBinlogInfo,
@@ -161,5 +165,24 @@ describe("a chain", () => {
     expect(parentProblems(full, maker)).toEqual([]);
     const clone = { ...full, engine: { name: "clone", version: "8.4.9" }, lsn: null } as const;
     expect(parentProblems(clone, maker)).toContain("a clone carries no incrementals");
+  });
+
+  test("goes on from the newest backup that fits and is good, with all that it rests on", () => {
+    const maker = { ...full, clusterId: full.cluster.id, uuid: full.node.uuid };
+    const two = next(one);
+    const bad = { format: 1, backup: "", at: "", node: "", ok: false, problems: [] } as const;
+    const entry = (manifest: Manifest, ...verdicts: readonly boolean[]) => ({
+      manifest,
+      verdicts: verdicts.map((ok) => ({ ...bad, ok, restoreMs: null, gtid: null })),
+      hold: null,
+    });
+    const all = [entry(two), entry(one), entry(full, true)];
+    expect(parentAmong(all, maker)).toBe(two);
+    expect(parentAmong(all, { ...maker, uuid: B })).toBeNull();
+    const later = { ...maker, server: { flavor: "mysql", version: "9.7.4" } } as const;
+    expect(parentAmong(all, later)).toBeNull();
+    expect(parentAmong([entry(two, false), entry(one), entry(full)], maker)).toBe(one);
+    expect(parentAmong([entry(two), entry(one), entry(full, false)], maker)).toBeNull();
+    expect(parentAmong([entry(two), entry(full)], maker)).toBe(full);
   });
 });

@@ -2,6 +2,7 @@
 // hands. Nothing is written for an identity that does not fit.
 import { Readable } from "node:stream";
 import { RefusedError, invariant, type Clock, type ObjectStore } from "../../../src/index.ts";
+import { chainProblems } from "../core/backup/chain.ts";
 import { manifestKey } from "../core/backup/layout.ts";
 import type { Manifest } from "../core/backup/manifest.ts";
 import { open, recipientsOf } from "./encrypt.ts";
@@ -25,7 +26,7 @@ export type FetchRequest = {
 
 /**
  * The datadir of a backup, in `into`; of an incremental, with all that it rests on. Errors: RefusedError
- * AP_BACKUP_IDENTITY before anything is written, AP_BACKUP_DAMAGED, AP_BACKUP_UNKNOWN (its base), AP_OBJECTS_*; what
+ * AP_BACKUP_IDENTITY, AP_BACKUP_CHAIN before anything is written, AP_BACKUP_DAMAGED, AP_BACKUP_UNKNOWN (its base), AP_OBJECTS_*; what
  * the engine says; the signal's reason.
  */
 export async function fetchBackup(
@@ -61,7 +62,7 @@ export async function fetchBackup(
   return { rawBytes: meter.rawBytes };
 }
 
-/** The full one first. */
+/** The full one first. Errors: RefusedError AP_BACKUP_UNKNOWN, AP_BACKUP_DAMAGED, AP_BACKUP_CHAIN. */
 export async function chainOf(
   store: ObjectStore,
   manifest: Manifest,
@@ -80,6 +81,8 @@ export async function chainOf(
     chain.unshift(parent);
     at = parent;
   }
+  const [problem] = chainProblems(chain);
+  if (problem !== undefined) throw new RefusedError("AP_BACKUP_CHAIN", problem);
   return chain;
 }
 

@@ -1,13 +1,15 @@
 // The tasks of a worker.
 import { rm } from "node:fs/promises";
 import { messageOf, realClock as clock, RefusedError } from "../../../src/index.ts";
+import { parentAmong } from "../core/backup/chain.ts";
 import { chooseEngine } from "../core/backup/choose-engine.ts";
 import type { LastBackup, VerifiedBackup } from "../core/backup/due.ts";
-import type { CatalogEntry, Manifest } from "../core/backup/manifest.ts";
+import type { CatalogEntry, Manifest, ServerVersion } from "../core/backup/manifest.ts";
 import { layout } from "../mysqld/layout.ts";
 import { keepArchive } from "./archive-task.ts";
 import { readCatalog } from "./catalog.ts";
 import { confirmBy } from "./confirm.ts";
+import type { Engine } from "./engine.ts";
 import { openEngine, readEngineFacts, requireEngine } from "./engines/open.ts";
 import type { Done, Job, Line } from "./job.ts";
 import {
@@ -76,7 +78,7 @@ async function backUp(place: WorkPlace, { incremental, file, say }: How): Promis
   const { myCnf } = layout(node.dir);
   let step = "";
   const engine = openEngine({ name, tool, server: { login, myCnf }, progress: (s) => (step = s) });
-  const parent = incremental ? await parentFor(place, engine.incremental, name) : null;
+  const parent = incremental ? await parentFor(place, engine, facts.server) : null;
   const { uuid, role, epoch } = node;
   const manifest = await takeSnapshot(
     { store, clock, engine, zstd: await zstdCommand(place) },
@@ -100,16 +102,19 @@ async function backUp(place: WorkPlace, { incremental, file, say }: How): Promis
   return { says, id: manifest.id, ok: true, last: await newest(place) };
 }
 
-async function parentFor(place: WorkPlace, can: boolean, name: string): Promise<Manifest> {
-  if (!can) throw new RefusedError("AP_BACKUP_NO_ENGINE", `${name} makes no incremental backups`);
-  const { entries } = await readCatalog(place.store, place.job.cluster.id);
-  // Its log sequence numbers are those of this datadir alone.
-  const fits = entries.find(
-    ({ manifest: m }) =>
-      m.node.uuid === place.job.node.uuid && m.engine.name === name && m.lsn !== null,
-  );
-  if (fits !== undefined) return fits.manifest;
-  const why = `${place.job.node.name} has no backup that an incremental one could rest on`;
+async function parentFor(
+  { store, job }: WorkPlace,
+  engine: Engine,
+  server: ServerVersion,
+): Promise<Manifest> {
+  const { cluster, node } = job;
+  if (!engine.incremental)
+    throw new RefusedError("AP_BACKUP_NO_ENGINE", `${engine.name} makes no incremental backups`);
+  const { entries } = await readCatalog(store, cluster.id);
+  const maker = { clusterId: cluster.id, uuid: node.uuid, engine, server };
+  const parent = parentAmong(entries, maker);
+  if (parent !== null) return parent;
+  const why = `${node.name} has no good backup that an incremental one could rest on`;
   throw new RefusedError("AP_BACKUP_CHAIN", why);
 }
 

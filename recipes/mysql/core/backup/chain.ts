@@ -1,6 +1,6 @@
 // When an incremental backup fits onto another. The engines notice little of it themselves: a wrong LSN makes a backup
 // that cannot be used, without an error. Pure.
-import type { EngineName, Manifest, ServerVersion } from "./manifest.ts";
+import type { CatalogEntry, EngineName, Manifest, ServerVersion } from "./manifest.ts";
 import { seriesOf } from "./version.ts";
 
 /** What is about to make an incremental onto a parent. */
@@ -27,6 +27,32 @@ export function parentProblems(parent: Manifest, maker: IncrementalMaker): reado
   differ("server's flavor", parent.server.flavor, maker.server.flavor);
   differ("server's series", series(parent.server.version), series(maker.server.version));
   return problems;
+}
+
+/**
+ * The newest backup that an incremental of this maker may rest on, or null: of one that was found to be bad, or that rests on
+ * such a one, nothing can be restored. `entries`: newest first.
+ */
+export function parentAmong(
+  entries: readonly CatalogEntry[],
+  maker: IncrementalMaker,
+): Manifest | null {
+  const byId = new Map(entries.map((entry) => [entry.manifest.id, entry]));
+  const isWhole = ({ manifest }: CatalogEntry): boolean => {
+    const chain: Manifest[] = [];
+    for (let at: string | null = manifest.id; at !== null;) {
+      const entry = byId.get(at);
+      if (entry === undefined || entry.verdicts[0]?.ok === false) return false;
+      if (chain.includes(entry.manifest)) return false;
+      chain.unshift(entry.manifest);
+      at = entry.manifest.parent;
+    }
+    return chainProblems(chain).length === 0;
+  };
+  const found = entries.find(
+    (entry) => parentProblems(entry.manifest, maker).length === 0 && isWhole(entry),
+  );
+  return found?.manifest ?? null;
 }
 
 /** Why these, a full backup and the incrementals onto it in order, are no chain; [] when they are one. */
