@@ -2,8 +2,8 @@
 // It delivers once at the start and then only real changes: a query may return without any (its time is over, or a key
 // next to an empty prefix moved). It never ends by itself, and its abort closes the socket.
 import { EventEmitter } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf, UnavailableError } from "../errors.ts";
+import { aborted, pause } from "../abortable.ts";
+import { UnavailableError } from "../errors.ts";
 import type { KvWatcher, Watcher } from "../ports.ts";
 import { entryOf, type ConsulItem } from "./item.ts";
 import type { Client, Transport } from "./transport.ts";
@@ -113,19 +113,5 @@ async function ask<T>(
     return { index: next, seen: query.read(body) };
   } finally {
     signal.removeEventListener("abort", cancel);
-  }
-}
-
-/** A property that changes under our feet: without the call the compiler takes the first look for the last. */
-function aborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    // The abort: the loop looks at the signal itself.
-    if (!signal.aborted) throw new Error(messageOf(error), { cause: error });
   }
 }

@@ -2,9 +2,8 @@
 // on, on a stream of its own, until that ends or the round is over. A round never continues another's stream: after a
 // compaction, a restore from a snapshot, or a member that was away, what counts is what a linearizable read says.
 // It delivers once at the start and then only real changes. It never ends by itself.
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Etcd3, IDuplexStream, IKeyValue, IWatchRequest, IWatchResponse } from "etcd3";
-import { messageOf } from "../errors.ts";
+import { aborted, pause } from "../abortable.ts";
 import type { Watcher } from "../ports.ts";
 import type { Span } from "./keys.ts";
 import type { Transport } from "./transport.ts";
@@ -150,18 +149,4 @@ function openStream({ watchClient }: Etcd3): Promise<Stream> {
     own.set("hasleader", "true");
     return (client as { watch(metadata: Metadata): Stream }).watch(own);
   });
-}
-
-/** A property that changes under our feet: without the call the compiler takes the first look for the last. */
-function aborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    // The abort: the loop looks at the signal itself.
-    if (!signal.aborted) throw new Error(messageOf(error), { cause: error });
-  }
 }
