@@ -2,6 +2,7 @@
 // Formats: MySQL Internals, "Binary Log"; libs/mysql/binlog/event and libs/mysql/serialization of the server's source.
 
 import type { Gtid } from "../core/gtid-members.ts";
+import { uuidText } from "./uuid-text.ts";
 
 export const HEADER_BYTES = 19;
 const LOG_EVENT_BINLOG_IN_USE = 0x1;
@@ -59,17 +60,6 @@ export function gtidOf(type: number, event: Buffer): Committed {
 
 function readUInt56(bytes: Buffer, at: number): bigint {
   return BigInt(bytes.readUIntLE(at, 6)) | (BigInt(bytes.readUInt8(at + 6)) << 48n);
-}
-
-export function uuidText(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString("hex");
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20),
-  ].join("-");
 }
 
 /** Three numbers of the message's own, then field by field its id and value, in the order of the ids. */

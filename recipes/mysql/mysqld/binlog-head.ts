@@ -3,7 +3,8 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { gtidSet, type GtidSet } from "../core/gtid.ts";
-import { HEADER_BYTES, notInUse, Numbers, uuidText } from "./binlog-event.ts";
+import { HEADER_BYTES, notInUse, Numbers } from "./binlog-event.ts";
+import { uuidText } from "./uuid-text.ts";
 import { MAGIC, Reader, requirePlain } from "./binlog.ts";
 
 export type BinlogHead = {

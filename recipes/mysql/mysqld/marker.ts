@@ -1,6 +1,7 @@
 // The fixed GTID of epoch markers (PROTOCOL §1): uuid5(C, "epoch"):e, so that the newest epoch that a server has
 // joined is computed from its GTID set alone.
 import { createHash } from "node:crypto";
+import { uuidText } from "./uuid-text.ts";
 
 /** RFC 9562 §5.5 name-based UUID (version 5) of `name` in the namespace `namespace`. */
 export function uuid5(namespace: string, name: string): string {
@@ -11,14 +12,7 @@ export function uuid5(namespace: string, name: string): string {
     .subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString("hex");
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20),
-  ].join("-");
+  return uuidText(bytes);
 }
 
 let newest: { readonly clusterId: string; readonly marker: string } | null = null;
