@@ -6,11 +6,10 @@ import { RefusedError } from "../../../src/index.ts";
 import { dataKey, manifestKey } from "../core/backup/layout.ts";
 import type { Manifest, Verdict } from "../core/backup/manifest.ts";
 import type { Segment } from "../core/backup/segment.ts";
+import { bytes, compression, data, encryption } from "./stored-schema.ts";
 
 const FORMAT = 1;
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/, "is no SHA-256");
-const bytes = z.int().min(0);
 const time = z.iso.datetime();
 const lsn = z.string().regex(/^\d+$/);
 
@@ -35,16 +34,9 @@ const manifestSchema = z
     finishedAt: time,
     rawBytes: bytes,
     stream: z.enum(["tar", "xbstream", "mbstream"]),
-    compression: z.object({ name: z.literal("zstd"), level: z.int() }).nullable(),
-    encryption: z
-      .object({ name: z.literal("age"), recipients: z.array(z.string()).min(1) })
-      .nullable(),
-    data: z.object({
-      key: z.string(),
-      bytes,
-      sha256: hash,
-      parts: z.array(z.object({ bytes, sha256: hash })).min(1),
-    }),
+    compression: compression.nullable(),
+    encryption,
+    data,
   })
   .refine(({ kind, parent }) => (kind === "incremental") === (parent !== null), {
     path: ["parent"],

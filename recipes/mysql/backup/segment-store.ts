@@ -4,14 +4,13 @@ import { RefusedError, type ObjectStore } from "../../../src/index.ts";
 import { segmentDataPrefix, segmentsPrefix } from "../core/backup/layout.ts";
 import type { Segment } from "../core/backup/segment.ts";
 import { parseChecked } from "./manifest.ts";
+import { bytes, compression, data, encryption } from "./stored-schema.ts";
 
 const FORMAT = 1;
 const AT_ONCE = 16;
 /** What an attempt leaves that was killed between data and index; one that is under way is younger. */
 const ORPHAN_AFTER_MS = 24 * 3_600_000;
 
-const bytes = z.int().min(0);
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const stamp = z.object({ gtid: z.string().min(1), at: z.int().min(0) });
 const schema = z.object({
   format: z.literal(FORMAT),
@@ -32,16 +31,9 @@ const schema = z.object({
   last: stamp,
   latest: z.int().min(0),
   rawBytes: bytes,
-  compression: z.object({ name: z.literal("zstd"), level: z.int() }),
-  encryption: z
-    .object({ name: z.literal("age"), recipients: z.array(z.string()).min(1) })
-    .nullable(),
-  data: z.object({
-    key: z.string(),
-    bytes,
-    sha256: hash,
-    parts: z.array(z.object({ bytes, sha256: hash })).min(1),
-  }),
+  compression,
+  encryption,
+  data,
 });
 
 export type Segments = {
