@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const LIMIT_MS = 900_000;
 const OUTPUT_MAX = 64 * 1024 * 1024;
 
-const composeSpec: ToolSpec = {
+export const composeSpec: ToolSpec = {
   name: "docker-compose",
   version: "2",
   env: "AUTOPILOT_DOCKER_COMPOSE",
