@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
+import type { Kv, KvEntry, KvOp } from "../../src/index.ts";
 import { Board } from "../../recipes/mysql/backup/board.ts";
 import { workerDir, type Child, type LastWord } from "../../recipes/mysql/backup/child.ts";
 import type { BackupConfig } from "../../recipes/mysql/backup/config.ts";
@@ -72,10 +73,29 @@ type Node = {
   die(): Promise<void>;
 };
 
-async function cluster(names: readonly string[]) {
+type Setting = {
+  /** What Consul has before any node looks. */
+  readonly before?: (keys: Keys) => readonly KvOp[];
+  /** What each node believes that it has, instead of watching it. */
+  readonly believed?: (keys: Keys) => readonly KvEntry[];
+  readonly deadline?: number;
+};
+
+async function cluster(names: readonly string[], setting: Setting = {}) {
   const name = consul.fresh();
   const keys = keysOf(name);
-  const { kv, leaser } = consul.consul();
+  const { kv: real, leaser } = consul.consul();
+  await real.commit([...(setting.before?.(keys) ?? [])]);
+  const believed = setting.believed?.(keys);
+  const kv: Kv =
+    believed === undefined
+      ? real
+      : {
+          commit: (ops) => real.commit(ops),
+          get: (key, how) => real.get(key, how),
+          list: (prefix, how) => real.list(prefix, how),
+          watch: async (_, { onChange }) => onChange(believed),
+        };
   const played: Played[] = [];
   const peers = names.map(
     (uuid, i): Peer =>
@@ -147,7 +167,7 @@ async function cluster(names: readonly string[]) {
       controlSocket: "",
     };
     const keeper = new Keeper({
-      config,
+      config: { ...config, deadline: setting.deadline ?? config.deadline },
       secrets,
       adminPort: 1,
       node: identity,
@@ -242,6 +262,30 @@ describe("the keepers of a cluster's backups", () => {
     expect(played).toHaveLength(1);
   });
 
+  test("look again when they have the lock: what is due may have been done by who held it before", async () => {
+    const at = new Date().toISOString();
+    const none = { id: null, gtid: "", node: "", startedAt: "", finishedAt: "", verified: null };
+    const done = { ...none, id: "X", node: "node-z", startedAt: at, finishedAt: at };
+    const sizes = { binlog: null, rawBytes: 0, storedBytes: 0 };
+    const entry = (key: string, value: object): KvEntry => ({
+      key,
+      value: JSON.stringify({ ...sizes, ...value }),
+      session: null,
+      index: 1,
+    });
+    const { keys, played } = await cluster(["a", "b"], {
+      before: ({ backupLast: key }) => [{ do: "set", key, value: entry(key, done).value }],
+      // The watch of it is behind.
+      believed: ({ backupLast: key }) => [entry(key, none)],
+    });
+    const lock = await until(
+      "the lock is given back, or a worker runs",
+      async () => played[0] ?? (await consul.consul().kv.get(keys.backupLock))?.session === null,
+    );
+    expect(lock).toBe(true);
+    expect(played).toEqual([]);
+  });
+
   test("begin anew on another node when the one that ran it dies", async () => {
     const { keys, node, running } = await cluster(["a", "b", "c"]);
     const outcome = await wish(keys);
@@ -294,7 +338,20 @@ describe("the keepers of a cluster's backups", () => {
     const first = await running(0);
     await node("b").keeper.stop();
     expect(first.stopped).toBe(true);
+    // It gives the lock back, and it is nobody's failure: another node begins at once.
+    await node("b").keeper[Symbol.asyncDispose]();
+    await free(keys);
     expect(await read(keys.backupFailed)).toBeNull();
+  });
+
+  test("take a deadline that passes for a failure", async () => {
+    const { running, keys } = await cluster(["a", "b"], { deadline: 1 });
+    const first = await running(0);
+    const failed = await until("the failure is told", () =>
+      read<{ why: string }>(keys.backupFailed),
+    );
+    expect(failed).toMatchObject({ why: "it took longer than its deadline", node: "node-b" });
+    expect(first.stopped).toBe(true);
   });
 
   test("end a worker where another node has got the lock meanwhile", async () => {
