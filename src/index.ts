@@ -34,6 +34,7 @@ export type {
   LocalNode,
   NodeIdentity,
   Recipe,
+  RecipeAnswer,
   RecipeContext,
   RecipeVerb,
   Reconciler,

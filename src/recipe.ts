@@ -72,9 +72,14 @@ export interface Reconciler<
   stopped(): boolean;
   /** An unexpected error of ours: make this node unable to acknowledge anything, now. Never throws. */
   fence(why: string): Promise<void>;
-  /** Answers of the agent's HTTP port beside /liveness, by path: [status, JSON body]. Synchronous: from the last tick. */
-  endpoint(path: string, query: URLSearchParams): readonly [number, unknown] | null;
+  /** Answers of the agent's HTTP port beside /liveness, by path. Synchronous: from the last tick. */
+  endpoint(path: string, query: URLSearchParams): RecipeAnswer | null;
 }
+
+/** Status, and a body that becomes JSON; with a content type, a text that is sent as it is. */
+export type RecipeAnswer =
+  | readonly [status: number, body: unknown]
+  | readonly [status: number, text: string, contentType: string];
 
 /** A verb that a recipe adds to the CLI. */
 export type RecipeVerb = {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { RecipeContext, Reconciler, Report, Supervise, Supervised } from "../../src/index.ts";
 import { ConfigError, messageOf } from "../../src/index.ts";
 import type { Backups } from "./backup/attach.ts";
+import type { BackupFacts } from "./core/backup/summary.ts";
 import type { BackupConfig } from "./backup/config.ts";
 import type { MysqlConfig } from "./config.ts";
 import type { Action } from "./core/action.ts";
@@ -149,7 +150,10 @@ function triple(hands: Hands, rest: Rest): Reconciler<Observation, Action> {
     },
     stopped: () => memory.stopped,
     fence: async (why) => fence(hands, rest.kill, why),
-    endpoint: (path, query) => endpoint(seen.last, { now: clock.now(), says }, path, query),
+    endpoint: (path, query) => {
+      const backups = (): BackupFacts | null => rest.backups?.facts() ?? null;
+      return endpoint(seen.last, { now: clock.now(), says, backups }, path, query);
+    },
     [Symbol.asyncDispose]: async () => {
       if (seen.last !== null) {
         const o = await observe(hands);

@@ -2,6 +2,7 @@
 // anew when it ends, and what it tells stands in Consul. A gap asks for a full backup at once.
 import { messageOf, type Log } from "../../../src/index.ts";
 import type { BackupWish, LastBackup } from "../core/backup/due.ts";
+import type { ArchiveState } from "../core/backup/summary.ts";
 import { uncovered } from "../core/backup/coverage.ts";
 import { formatGtidSet, gtidSet, isEmpty, union } from "../core/gtid.ts";
 import { ofStore, type Archived, type Job, type Line } from "./job.ts";
@@ -42,6 +43,7 @@ export class Archiving implements AsyncDisposable {
   #heard: Heard | null = null;
   /** Why the last worker ended. */
   #problem: string | null = null;
+  #told: ArchiveState | null = null;
   #toldAt = -Infinity;
   #asked = "";
 
@@ -53,6 +55,11 @@ export class Archiving implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#end.abort();
     await this.#running?.child.stop();
+  }
+
+  /** As it was last told; null: by another node. */
+  state(): ArchiveState | null {
+    return this.#told;
   }
 
   async #loop(): Promise<void> {
@@ -71,7 +78,7 @@ export class Archiving implements AsyncDisposable {
     const leads = me?.role === "primary" && me.state?.phase === "open" && !me.stopping;
     const running = this.#running;
     // What it said is of its own reign: others went on from there.
-    if (!leads) [this.#heard, this.#problem] = [null, null];
+    if (!leads) [this.#heard, this.#told, this.#problem] = [null, null, null];
     // One of another epoch would write that epoch's number beside this one's transactions.
     if (running !== null && (!leads || running.epoch !== me.epoch)) {
       this.#running = null;
@@ -136,7 +143,9 @@ export class Archiving implements AsyncDisposable {
     const { lagSeconds } = line;
     this.#toldAt = clock.now();
     const { uuid, epoch } = me;
-    await board.archived({ node: node.name, uuid, epoch, at, gtid, lagSeconds, problem, gap });
+    const state = { node: node.name, uuid, epoch, at, gtid, lagSeconds, problem, gap };
+    this.#told = state;
+    await board.archived(state);
     if (gap !== null && gap !== this.#asked) await this.#askFor(gap);
   }
 

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { ConfigError, messageOf, type Supervise } from "../../../src/index.ts";
 import { roleOf } from "../core/report.ts";
+import type { BackupFacts } from "../core/backup/summary.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Hands } from "../execute/hands.ts";
 import type { Mysqld } from "../mysqld/port.ts";
@@ -12,10 +13,13 @@ import { Chores } from "./chores.ts";
 import { childStarter } from "./child.ts";
 import type { BackupConfig } from "./config.ts";
 import { Keeper, type NodeView } from "./keeper.ts";
+import { backupFacts } from "./read.ts";
 
 export type Backups = AsyncDisposable & {
   /** The agent stops: workers are ended now, before anything else. */
   stop(): Promise<void>;
+  /** From memory; null: not read yet. How far the archive is only the primary's knows. */
+  facts(): BackupFacts | null;
 };
 
 /** Errors: ConfigError AP_CONFIG_INVALID. */
@@ -47,6 +51,11 @@ export async function attachBackups(
   return {
     stop: async () => {
       await Promise.all([keeper.stop(), archiving?.stop()]);
+    },
+    facts: () => {
+      const board = parts.board.facts();
+      const archived = archiving?.state() ?? null;
+      return board && backupFacts(board, hands.clock.wall(), { progress: null, archived });
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

@@ -21,16 +21,28 @@ export async function readBackups(
     kv.get(keys.backupProgress),
     kv.get(keys.backupArchive),
   ]);
-  const board = boardFacts(entries, keys);
+  return backupFacts(boardFacts(entries, keys), clock.wall(), {
+    progress: valueOf<RunningBackup>(progress),
+    archived: valueOf<ArchiveState>(archive),
+  });
+}
+
+/** `now`: wall clock, ms since 1970. */
+export function backupFacts(
+  board: BoardFacts,
+  now: number,
+  {
+    progress,
+    archived,
+  }: { readonly progress: RunningBackup | null; readonly archived: ArchiveState | null },
+): BackupFacts {
   const { plan, last, failed, wishes } = board;
-  const archived = valueOf<ArchiveState>(archive);
-  const now = clock.wall();
   return {
     plan,
     last,
     failed,
     wishes,
-    running: runningOf(board, valueOf<RunningBackup>(progress)),
+    running: runningOf(board, progress),
     archive: plan?.archive === true ? archived : null,
     now,
     finishedAt: last?.id == null ? null : Date.parse(last.finishedAt),
