@@ -3,19 +3,21 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Catalogue } from "../core/runner-config.ts";
 import type { ConsulConfig } from "../consul/config.ts";
-import { ConfigError, UsageError, messageOf } from "../errors.ts";
+import { ConfigError, messageOf } from "../errors.ts";
 import type { Directory, Kv } from "../ports.ts";
 
 export type OpenCatalogue = {
   /** Null: there is none. */
   readonly directory: Directory | null;
   readonly kv: Kv | null;
+  /** What must not be printed. */
+  readonly secrets: readonly string[];
   close(): void;
 };
 
-const NONE: OpenCatalogue = { directory: null, kv: null, close: () => {} };
+const NONE: OpenCatalogue = { directory: null, kv: null, secrets: [], close: () => {} };
 
-/** Nothing is connected yet. Errors: ConfigError AP_CONFIG_UNREADABLE (certificates), UsageError AP_NOT_BUILT (etcd). */
+/** Nothing is connected yet. Errors: ConfigError AP_CONFIG_UNREADABLE (certificates), AP_CONFIG_INVALID (etcd). */
 export async function openCatalogue(
   catalogue: Catalogue,
   env: NodeJS.ProcessEnv,
@@ -24,16 +26,29 @@ export async function openCatalogue(
     case "none":
       return NONE;
     case "etcd":
-      throw new UsageError("AP_NOT_BUILT", "etcd: the runner cannot register there yet", {
-        hint: "use Consul",
-      });
+      return openEtcd(catalogue, env);
     case "consul": {
       const { connect } = await import("../consul/client.ts");
-      const consul = connect(consulConfig(catalogue, env));
+      const config = consulConfig(catalogue, env);
+      const consul = connect(config);
       const { directory, kv } = consul;
-      return { directory, kv, close: () => consul.close() };
+      const secrets = config.token === null ? [] : [config.token];
+      return { directory, kv, secrets, close: () => consul.close() };
     }
   }
+}
+
+async function openEtcd(
+  { endpoints, prefix }: Extract<Catalogue, { kind: "etcd" }>,
+  env: NodeJS.ProcessEnv,
+): Promise<OpenCatalogue> {
+  const { etcdFrom } = await import("../etcd/config.ts");
+  const { connectEtcd } = await import("../etcd/client.ts");
+  const config = etcdFrom({ endpoints, prefix }, env);
+  const etcd = connectEtcd(config);
+  const { directory, kv } = etcd;
+  const secrets = config.user === null ? [] : [config.user.password];
+  return { directory, kv, secrets, close: () => etcd.close() };
 }
 
 type ConsulCatalogue = Extract<Catalogue, { kind: "consul" }>;

@@ -31,7 +31,7 @@ export async function runRunner(
   log.debug(`loaded config: ${JSON.stringify(summary(config))}`);
   env[OWN_PID] = String(process.pid);
   const catalogue = holdCatalogue(await openCatalogue(config.catalogue, env));
-  hideToken(config, log);
+  hideSecrets(catalogue.get(), log);
   const { live, doors, reload } = assemble({ request, prepared, catalogue, log, env });
   const bug = stopOnBug(live, log);
   try {
@@ -80,7 +80,7 @@ function assemble({ request, prepared, catalogue, log, env }: Parts) {
       },
       async reload() {
         await reload();
-        hideToken(live.prepared().config, log);
+        hideSecrets(catalogue.get(), log);
       },
       setMaintenance: (on) => live.engine.send({ kind: "maintenance", on }),
       asked: (path, code) => doors.metrics()?.controlRequest(path, code),
@@ -112,8 +112,8 @@ function stopOnBug(live: Live, log: RunnerLog): () => boolean {
   return () => bug;
 }
 
-function hideToken({ catalogue }: RunnerConfig, log: RunnerLog): void {
-  if (catalogue.kind === "consul" && catalogue.token !== null) log.redact(catalogue.token);
+function hideSecrets({ secrets }: OpenCatalogue, log: RunnerLog): void {
+  for (const secret of secrets) log.redact(secret);
 }
 
 function summary({ jobs, watches, control, telemetry }: RunnerConfig) {

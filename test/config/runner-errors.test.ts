@@ -230,6 +230,12 @@ const LET_PASS: readonly (readonly [string, string, string])[] = [
   [`{ consul: "c:1", jobs: { web: {} } }`, "jobs", "expected array, got object"],
   // our own keys
   [`{ consul: "c:1", etcd: { endpoints: ["e:1"] } }`, "etcd", "more than one discovery backend"],
+  [`{ etcd: { endpoints: ["e:1"], prefix: "/a//b" } }`, "etcd.prefix", "expected a path like"],
+  [
+    `{ etcd: { endpoints: ["e:1"] }, watches: [{ name: "db", interval: 1, dc: "west" }] }`,
+    "watches[0].dc",
+    "etcd has no datacenters",
+  ],
   [
     `{ discovery: "none", watches: [{ name: "db", interval: 1 }] }`,
     "watches[0]",

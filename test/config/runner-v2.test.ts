@@ -227,6 +227,8 @@ describe("a Containerbuddy configuration", () => {
       endpoints: ["http://e1:4001", "http://e2:4001"],
       prefix: "/containerbuddy",
     });
+    const named = `{ "etcd": { "endpoints": "e:1", "prefix": "shop/" }, "onStart": "/bin/start" }`;
+    expect(load(named, { command: ["app"] }).config.catalogue).toMatchObject({ prefix: "/shop" });
     expect(config.jobs.map(({ name }) => name)).toEqual(["preStart", "app"]);
     expect(refusal(`{ "consul": "c:1", "onStart": "a", "preStart": "b" }`).problems).toEqual([
       expect.stringMatching(/^onStart: /),

@@ -16,7 +16,7 @@ type Env = Readonly<Record<string, string>>;
 /** Ours, without what would tell the runner something. */
 function cleanEnv(more: Env): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
-    ([name]) => !/^(CONSUL_|CONTAINER|AUTOPILOT_|NODE_|VITEST)/.test(name),
+    ([name]) => !/^(CONSUL_|ETCDCTL_|CONTAINER|AUTOPILOT_|NODE_|VITEST)/.test(name),
   );
   return { ...Object.fromEntries(own), ...more };
 }

@@ -58,7 +58,7 @@ export function relationsIn(tree: Readonly<Record<string, unknown>>, rules: Rule
   return { problems, warnings };
 }
 
-function catalogue({ catalogues, usesCatalogue }: View, wrong: Say): void {
+function catalogue({ catalogues, usesCatalogue, watches }: View, wrong: Say): void {
   if (catalogues.length === 0)
     wrong("consul", 'no discovery backend defined; without one, say discovery: "none"');
   if (catalogues.length > 1)
@@ -66,6 +66,9 @@ function catalogue({ catalogues, usesCatalogue }: View, wrong: Say): void {
   const [path] = usesCatalogue;
   if (catalogues[0] === "discovery" && path !== undefined)
     wrong(path, 'it needs a catalogue, and discovery is "none"');
+  if (catalogues[0] !== "etcd") return;
+  for (const watch of watches)
+    if (watch.hasDatacenter) wrong(`${watch.path}.dc`, "etcd has no datacenters");
 }
 
 function names(view: View, badName: Say, wrong: Say): void {

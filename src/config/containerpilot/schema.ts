@@ -31,9 +31,17 @@ const consul = z.strictObject({
     .prefault({}),
 });
 
+const etcdPrefix = leaf((value) => {
+  // Containerbuddy took it without the slash in front as well.
+  const path = `/${textOf(value)?.replaceAll(/^\/+|\/+$/g, "") ?? ""}`;
+  return /^(\/[\w.-]+)+$/.test(path)
+    ? path
+    : wrong(`expected a path like "/containerpilot", got ${shown(value)}`);
+});
+
 const etcd = z.strictObject({
   endpoints: texts,
-  prefix: text.prefault("/containerpilot"),
+  prefix: etcdPrefix.prefault("/containerpilot"),
 });
 
 const logging = z.strictObject({

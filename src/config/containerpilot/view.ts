@@ -42,6 +42,7 @@ export type WatchView = {
   readonly name: string | null;
   readonly id: string | null;
   readonly isKey: boolean;
+  readonly hasDatacenter: boolean;
   readonly interval: unknown;
 };
 
@@ -143,7 +144,14 @@ function whenView(when: Tree): WhenView {
 function watchView({ value, path }: Entry): WatchView {
   const name = textOf(value["name"]);
   const isKey = value["key"] !== undefined;
-  return { path, name, id: textOf(value["as"]) ?? name, isKey, interval: value["interval"] };
+  return {
+    path,
+    name,
+    id: textOf(value["as"]) ?? name,
+    isKey,
+    hasDatacenter: (textOf(value["dc"]) ?? "") !== "",
+    interval: value["interval"],
+  };
 }
 
 const WHOLE = new Set(["port", "interval", "ttl", "stopTimeout", "restarts", "poll"]);
