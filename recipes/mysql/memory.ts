@@ -4,6 +4,7 @@ import type {
   Audit,
   Change,
   DatadirFacts,
+  GtidFacts,
   HeartbeatFacts,
   JobFacts,
   Observation,
@@ -23,6 +24,10 @@ export type Memory = {
   /** Null: not yet compared with what this uuid has promised according to Consul (S29). */
   amnesiac: boolean | null;
   promisedHigh: number;
+  /** What this uuid's record said before this agent's life, until it is compared with what mysqld holds (S29). */
+  said: GtidFacts | null;
+  /** What the datadir of this uuid held when it was last read, or as its record says. */
+  held: (GtidFacts & { readonly uuid: string }) | null;
   /** plan.json is still there: this datadir has not been settled. */
   fresh: boolean;
   stopping: boolean;
@@ -94,6 +99,8 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     promise,
     amnesiac: null,
     promisedHigh: 0,
+    said: null,
+    held: null,
     fresh: false,
     stopping: false,
     stoppingSince: null,

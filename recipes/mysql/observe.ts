@@ -2,8 +2,9 @@
 // what cannot be read is null. Also folds what is seen into memory (since when a voter is absent, and the like).
 import type { Clock } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
+import { forgotData, forgotPromise } from "./core/amnesia.ts";
 import { shouldAskLiveness } from "./core/detection.ts";
-import type { ConsulFacts, Observation, ServerFacts } from "./core/observation.ts";
+import type { ConsulFacts, GtidFacts, Observation, ServerFacts } from "./core/observation.ts";
 import { FRESH_MS, type Policy } from "./core/policy.ts";
 import { positionOf } from "./core/rebuild.ts";
 import { isCandidate } from "./core/state.ts";
@@ -48,7 +49,7 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   if (memory.primacy?.stage === "open") await registry.refreshClaims(CLAIMS_EVERY_MS);
   // Records that know more than the watch has brought yet: only a read from after them tells a restore from a delay (§7).
   if (recordsKnowMore(registry.facts())) await registry.confirmState();
-  await checkAmnesia(parts);
+  await checkAmnesia(parts, server);
   await lookAtDisk(parts);
   const now = clock.now();
   const facts = registry.facts();
@@ -81,16 +82,36 @@ async function readAfterPause({ memory, registry, clock }: ObserveParts): Promis
   if (late || jumped || memory.doubtful) memory.doubtful = !(await registry.confirmState());
 }
 
-/** S29: a volume restored from a snapshot has an older promise than Consul remembers of this uuid. */
-async function checkAmnesia({ memory, registry }: ObserveParts): Promise<void> {
-  if (memory.amnesiac !== null || memory.uuid === null || !registry.facts().loaded) return;
-  await registry.refreshPeers(0);
-  const { peersAgeMs } = registry.facts();
-  if (peersAgeMs === null || peersAgeMs > 1_000) return;
-  memory.promisedHigh = registry.peer(memory.uuid)?.promised ?? 0;
-  memory.amnesiac = memory.promise.amnesiac === true || memory.promisedHigh > memory.promise.epoch;
-  // On the disk with the next promise: until then the old one tells again.
-  if (memory.amnesiac) memory.promise = { ...memory.promise, amnesiac: true };
+/**
+ * S29: a volume restored from a snapshot has an older promise, or holds less, than Consul remembers of this uuid. Before its
+ * first record overwrites that, and before its mysqld is asked for anything.
+ */
+async function checkAmnesia(
+  { memory, registry }: ObserveParts,
+  server: ServerFacts | null,
+): Promise<void> {
+  const { uuid } = memory;
+  if (uuid === null || !registry.facts().loaded) return;
+  if (memory.amnesiac === null) {
+    const said = await registry.readRecord(uuid);
+    if (said === undefined) return;
+    memory.promisedHigh = said?.promised ?? 0;
+    memory.said = said;
+    memory.held = said === null ? null : gtidsOf(uuid, said);
+    memory.amnesiac = forgotPromise(memory.promise, said);
+  }
+  if (server !== null && server.uuid === uuid) {
+    if (memory.said !== null && forgotData(server, memory.said)) memory.amnesiac = true;
+    memory.said = null;
+    memory.held = gtidsOf(uuid, server);
+  }
+  // On the disk with the next promise: until then Consul tells again.
+  if (memory.amnesiac && memory.promise.amnesiac !== true)
+    memory.promise = { ...memory.promise, amnesiac: true };
+}
+
+function gtidsOf(uuid: string, { executed, retrieved, purged }: GtidFacts) {
+  return { uuid, executed, retrieved, purged };
 }
 
 /** How much room there is: a commit that finds none waits without an error (§10 "disk full"). */
@@ -121,6 +142,8 @@ function assemble(
       stoppingSince: memory.stoppingSince,
       amnesiac: memory.amnesiac ?? true,
       promisedHigh: memory.promisedHigh,
+      recalled: memory.amnesiac !== null,
+      held: memory.held?.uuid === memory.uuid ? memory.held : null,
     },
     policy: policyOf(config),
     markerUuid: markerUuidOf(now.consul.initialize ?? memory.datadir.clusterId),

@@ -282,6 +282,18 @@ export class Registry implements AsyncDisposable {
     }
   }
 
+  /** Linearizable read of one node's record; null: there is none; undefined: Consul does not answer. */
+  async readRecord(uuid: string): Promise<NodeRecord | null | undefined> {
+    try {
+      const { kv, keys } = this.#parts;
+      const entry = await kv.get(keys.node(uuid), { consistent: true });
+      return entry === null ? null : parseNode(entry.value);
+    } catch (error) {
+      this.#error = messageOf(error);
+      return undefined;
+    }
+  }
+
   /** Reads the claimed server_ids when the last read is older than `maxAgeMs`. A failure leaves what was read before. */
   async refreshClaims(maxAgeMs: number): Promise<void> {
     const { clock, kv, keys } = this.#parts;

@@ -185,6 +185,7 @@ const anyFacts: fc.Arbitrary<Observation> = fc
       stopping: fc.boolean(),
       stoppingSince: maybeAgo,
       amnesiac: fc.boolean(),
+      recalled: fc.constantFrom(true, true, true, false),
     }),
     policy: fc.record({
       acks: fc.nat(2),

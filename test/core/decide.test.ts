@@ -49,6 +49,14 @@ describe("precedence", () => {
     expect(does(replica.stopping().consul({ loaded: false }))).toEqual(["stop-mysqld"]);
   });
 
+  test("what Consul remembers of this node comes before promises, elections and FOLLOW, after the start of a server", () => {
+    const unread = (s: Situation) => s.me({ recalled: false });
+    expect(does(unread(replica.askedToPromise(6)))).toEqual(["hold"]);
+    expect(does(unread(voter.afterLosing("b")))).toEqual(["hold"]);
+    expect(does(unread(replica.and({ following: null })))).toEqual(["hold"]);
+    expect(does(unread(replica.serverDown()))).toEqual(["start-mysqld"]);
+  });
+
   test("doubts about Consul come before promises, elections, FOLLOW, rebuilds and provisioning", () => {
     expect(does(older(replica.askedToPromise(6)))).toEqual(["hold"]);
     expect(does(older(voter.afterLosing("b")))).toEqual(["hold"]);

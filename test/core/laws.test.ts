@@ -100,6 +100,12 @@ describe("elections (§4)", () => {
     });
   });
 
+  test("nothing is promised, followed or elected before Consul's memory of this node was read (S29)", () => {
+    each(["promise", "follow", "elect"], (_, o) => {
+      expect(o.me.recalled).toBe(true);
+    });
+  });
+
   test("promises are given by closed voters, and never below what was promised", () => {
     each(["promise"], (action, o) => {
       expect(votes(o)).toBe(true);

@@ -100,6 +100,14 @@ describe("the record", () => {
     expect(record(situation())).toMatchObject({ promised: EPOCH, amnesiac: false });
   });
 
+  test("never says less of a datadir than was said of it while its mysqld is down (S29)", () => {
+    const held = { executed: gtids("b:1-9 m:1-4"), retrieved: gtids("b:10"), purged: gtids("b:1") };
+    const s = situation().me({ held });
+    expect(record(s.serverDown())).toMatchObject({ ...held, joined: 4 });
+    expect(record(s)).toMatchObject({ joined: EPOCH });
+    expect(record(situation().serverDown())).toMatchObject({ executed: "", joined: 0 });
+  });
+
   test("says what cannot follow, and asks for a rebuild only where the configuration wants one", () => {
     const s = situation().asReplicaOf("b").and({ errant });
     expect(record(s)).toMatchObject({ state: "errant", errant: gtids("x:1"), needsRebuild: true });

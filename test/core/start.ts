@@ -141,6 +141,8 @@ export const START: Observation = {
     stoppingSince: null,
     amnesiac: false,
     promisedHigh: 0,
+    recalled: true,
+    held: null,
   },
   policy: {
     acks: 1,

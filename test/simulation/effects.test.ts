@@ -73,6 +73,7 @@ const THEMES: Readonly<Record<string, readonly Step[]>> = {
     { at: 32_000, do: "applier-error", node: "replica", ms: 5_000 },
     { at: 42_000, do: "receiver-slow-to-stop", node: "replica", ms: 5_000 },
     { at: 43_000, do: "kill-mysqld", node: "primary" },
+    { at: 48_000, do: "old-volume", node: "replica", ms: 5_000 },
     { at: 60_000, do: "errant", node: "primary" },
     { at: 70_000, do: "errant", node: "replica" },
     { at: 90_000, do: "old-volume", node: "replica", ms: 12_000 },

@@ -39,6 +39,7 @@ export const EFFECTS = [
   // Disks and data.
   "disk lost",
   "disk restored",
+  "disk restored within an epoch",
   "disk full: a commit waits",
   "disk full: a promise fails",
   "disk slow",

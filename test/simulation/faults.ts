@@ -1,7 +1,10 @@
 // How each step of a schedule happens. What it did is counted where it takes effect (effects.ts).
-import type { Cluster } from "./cluster.ts";
+import { forgotData, forgotPromise } from "../../recipes/mysql/core/amnesia.ts";
+import { parseNode } from "../../recipes/mysql/keys.ts";
+import { KEYS, type Cluster } from "./cluster.ts";
 import { consulDay, deny, loseSessions, restoreConsul } from "./consul-days.ts";
 import type { SimNode } from "./node.ts";
+import type { Volume } from "./sim-machine.ts";
 import type { DataStep, NodeStep, Step, Who } from "./steps.ts";
 import { pauseCluster, rebuild, stopCluster, switchover } from "./wishes.ts";
 import { drift, type Life } from "./world.ts";
@@ -251,14 +254,28 @@ function loseDisk(cluster: Cluster, node: SimNode): void {
   cluster.world.after(cluster.world.random.between(500, 5_000), null, () => node.start());
 }
 
-/** Only where the node has promised meanwhile: within one epoch nothing tells (PROTOCOL §9 "not modelled"). */
+function isTold({ consul }: Cluster, { promise, data }: Volume): boolean {
+  if (data === null) return false;
+  const entry = consul.state.kv.get(KEYS.node(data.uuid));
+  const said = entry === undefined ? null : parseNode(entry.value.toString());
+  if (said === null) return false;
+  const held = {
+    executed: data.executed.text(),
+    retrieved: data.retrieved.text(),
+    purged: data.purged.text(),
+  };
+  return forgotPromise(promise, said) || forgotData(held, said);
+}
+
+/** Only where its record tells: it is written every 2 s, and not at all while Consul is away (PROTOCOL §2, S29). */
 function oldVolume(cluster: Cluster, node: SimNode, ms: number): void {
   const { machine } = node.parts;
   const volume = machine.copyVolume();
   cluster.world.after(ms, null, () => {
     const same = machine.data !== null && machine.data.uuid === volume.data?.uuid;
-    if (!same || machine.promise.epoch <= volume.promise.epoch || !mayLose(cluster, node)) return;
-    cluster.world.saw("disk restored");
+    if (!same || !isTold(cluster, volume) || !mayLose(cluster, node)) return;
+    const within = machine.promise.epoch === volume.promise.epoch;
+    cluster.world.saw(within ? "disk restored within an epoch" : "disk restored");
     cluster.judge.wentBack(machine.data?.uuid ?? "");
     node.kill();
     machine.useVolume(volume);

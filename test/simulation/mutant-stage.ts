@@ -298,6 +298,11 @@ export class Stage {
     this.#viewOf(node).writes = { afterMs, answered: true };
   }
 
+  /** Its reads are refused from now on, or no longer; its watches and writes are as ever. */
+  refuseReads(node: SimNode, refused: boolean): void {
+    this.#viewOf(node).unread = refused;
+  }
+
   usualWrites(node: SimNode): void {
     this.#viewOf(node).writes = null;
   }
@@ -337,6 +342,7 @@ export class Stage {
     for (const node of this.cluster.nodes) {
       this.thaw(node);
       this.usualWrites(node);
+      this.refuseReads(node, false);
       node.resume();
     }
     this.cluster.heal();

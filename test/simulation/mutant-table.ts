@@ -1,5 +1,6 @@
 // All removable rules, in one list.
 import type { Mutant } from "./mutant.ts";
+import { AMNESIA_MUTANTS } from "./mutants-of-amnesia.ts";
 import { CANDIDATE_MUTANTS } from "./mutants-of-candidates.ts";
 import { DUTY_MUTANTS } from "./mutants-of-duties.ts";
 import { ELECTION_MUTANTS } from "./mutants-of-elections.ts";
@@ -10,6 +11,7 @@ import { VOTER_MUTANTS } from "./mutants-of-voters.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
+  ...AMNESIA_MUTANTS,
   ...GATE_MUTANTS,
   ...MEMBERSHIP_MUTANTS,
   ...CANDIDATE_MUTANTS,

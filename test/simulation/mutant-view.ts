@@ -9,21 +9,25 @@ export type View = {
   readonly frozen: Map<string, readonly KvEntry[]>;
   /** Its transactions take effect this much later; null: as usual. */
   writes: { readonly afterMs: number; readonly answered: boolean } | null;
+  /** Its reads are refused; what its watches bring, they bring. */
+  unread: boolean;
 };
 
 const REQUEST_TIMEOUT_MS = 1_000;
 
 /** Before the node starts. */
 export function viewOf(consul: SimConsul, node: SimNode): View {
-  const view: View = { frozen: new Map(), writes: null };
+  const view: View = { frozen: new Map(), writes: null, unread: false };
   const entries = (prefix: string, state?: State): readonly KvEntry[] =>
     (state === undefined ? view.frozen.get(prefix) : undefined) ?? consul.entries(prefix, state);
   const seen = (prefix: string): readonly KvEntry[] =>
     view.frozen.get(prefix) ?? consul.seen(prefix);
-  const request = <T>(caller: Caller, what: Request, effect: (state: State) => T): Promise<T> =>
-    view.writes === null || what !== "write" || caller.life !== node.agent?.main
+  const request = <T>(caller: Caller, what: Request, effect: (state: State) => T): Promise<T> => {
+    if (view.unread && what !== "write") return Promise.reject(unavailable("refused"));
+    return view.writes === null || what !== "write" || caller.life !== node.agent?.main
       ? consul.request(caller, what, effect)
       : late(consul, caller, view.writes, effect);
+  };
   const own: Partial<SimConsul> = { entries, seen, request };
   const shown = new Proxy(consul, {
     get: (target, key) => {

@@ -28,6 +28,7 @@ function ladder(o: Observation): readonly Action[] {
     freeLock(o) ??
     obeyOrder(o) ?? //            an operator wants this data gone
     keepServerUp(o) ?? //         no server: start it, closed
+    recall(o) ??
     answerCandidate(o) ?? //      6 a newer epoch asks for our promise (fences an old primary)
     bePrimary(o) ?? //            7 then duty
     beCandidate(o) ??
@@ -67,6 +68,12 @@ function isOlder(o: Observation): string | null {
   const knows = consul.peers.find((p) => p.seenVer > state.ver || p.seenEpoch > state.epoch);
   if (knows === undefined) return null;
   return `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what ${knows.node} has seen (ver ${knows.seenVer}, epoch ${knows.seenEpoch})`;
+}
+
+/** S29: a promise raised before Consul's memory of this uuid was read would hide what its disk has lost. */
+function recall({ me }: Observation): readonly Action[] | null {
+  if (me.recalled) return null;
+  return hold("reading what Consul remembers of this node");
 }
 
 /** Housekeeping that must happen and can wait for a quiet tick. */

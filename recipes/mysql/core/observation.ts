@@ -223,6 +223,10 @@ export type Me = {
   readonly amnesiac: boolean;
   /** What Consul remembers that this uuid has promised: never published lower (S29). */
   readonly promisedHigh: number;
+  /** Consul's memory of this uuid was compared with its disk: a promise of before that would hide what it tells (S29). */
+  readonly recalled: boolean;
+  /** What this datadir held when it was last read, by this agent or the one before it; null: nobody has said. */
+  readonly held: GtidFacts | null;
 };
 
 export type Observation = {

@@ -43,7 +43,9 @@ export function recordOf(
   const role = roleOf(o);
   const sees = sight.lastTransactionAt !== null && o.now - sight.lastTransactionAt < SEES_WITHIN_MS;
   const none = { executed: "", retrieved: "", purged: "" };
-  const { executed, retrieved, purged } = server ?? none;
+  // Nobody may read less of this uuid than it has once said that it holds (S29).
+  const known = server ?? me.held;
+  const { executed, retrieved, purged } = known ?? none;
   const source = server?.source ?? null;
   return {
     ...rest,
@@ -57,7 +59,7 @@ export function recordOf(
     state: o.errant !== null ? "errant" : (o.primacy?.stage ?? role),
     says: sentence(actions),
     epoch: epochOf(o),
-    joined: server === null || o.markerUuid === null ? 0 : joinedEpoch(server, o.markerUuid),
+    joined: known === null || o.markerUuid === null ? 0 : joinedEpoch(known, o.markerUuid),
     executed,
     retrieved,
     purged,

@@ -234,6 +234,7 @@ async function madeFromBackup(
 export async function forgetIdentity(hands: Hands): Promise<void> {
   await hands.disk.writePlan(null);
   hands.memory.amnesiac = null;
+  hands.memory.said = null;
   hands.memory.uuid = null;
   hands.memory.serverId = null;
   await refreshDatadir(hands);

@@ -129,7 +129,6 @@ export const election = {
     await disk.writePromise(next);
     memory.promise = next;
     rememberMissed(memory);
-    rememberMissed(memory);
     forgetPrimacy(memory);
     forgetReplication(memory);
     const facts = await mysqldOf(hands).stopReceiver();
