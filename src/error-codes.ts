@@ -64,6 +64,10 @@ const table = {
     means: "The datadir belongs to another cluster id than Consul's.",
     hint: "give the right Consul and cluster name, or move the datadir away",
   },
+  AP_DATADIR_TWICE: {
+    means: "Another node runs a datadir with the same server_uuid: one is a copy of the other.",
+    hint: "stop the one that is wrong; a copy is no replica: empty its directory, and it is provisioned under an identity of its own",
+  },
   AP_DATADIR_UNWRITABLE: {
     means: "The data directory cannot be written.",
     hint: "check its owner and permissions, and that its file system is not read-only or full",

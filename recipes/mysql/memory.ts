@@ -24,6 +24,13 @@ export type Memory = {
   /** Null: not yet compared with what this uuid has promised according to Consul (S29). */
   amnesiac: boolean | null;
   promisedHigh: number;
+  /** Another place that this uuid's record comes from: the record's index, and since when it stands still, our clock. */
+  elsewhere:
+    | (NonNullable<Observation["me"]["elsewhere"]> & {
+        readonly index: number;
+        readonly since: number;
+      })
+    | null;
   /** What this uuid's record said before this agent's life, until it is compared with what mysqld holds (S29). */
   said: GtidFacts | null;
   /** What the datadir of this uuid held when it was last read, or as its record says. */
@@ -99,6 +106,7 @@ export function freshMemory(datadir: DatadirFacts, promise: PromiseFacts): Memor
     promise,
     amnesiac: null,
     promisedHigh: 0,
+    elsewhere: null,
     said: null,
     held: null,
     fresh: false,

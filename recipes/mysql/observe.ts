@@ -2,15 +2,15 @@
 // what cannot be read is null. Also folds what is seen into memory (since when a voter is absent, and the like).
 import type { Clock } from "../../src/index.ts";
 import type { MysqlConfig } from "./config.ts";
-import { forgotData, forgotPromise } from "./core/amnesia.ts";
 import { shouldAskLiveness } from "./core/detection.ts";
-import type { ConsulFacts, GtidFacts, Observation, ServerFacts } from "./core/observation.ts";
+import type { ConsulFacts, Observation, ServerFacts } from "./core/observation.ts";
 import { FRESH_MS, type Policy } from "./core/policy.ts";
 import { positionOf } from "./core/rebuild.ts";
 import { isCandidate } from "./core/state.ts";
 import type { Handle } from "./handle.ts";
 import type { Disk } from "./machine.ts";
 import type { Memory } from "./memory.ts";
+import { recall } from "./recall.ts";
 import type { Registry } from "./registry.ts";
 import { markerUuidOf } from "./mysqld/marker.ts";
 
@@ -49,7 +49,7 @@ export async function observe(parts: ObserveParts): Promise<Observation> {
   if (memory.primacy?.stage === "open") await registry.refreshClaims(CLAIMS_EVERY_MS);
   // Records that know more than the watch has brought yet: only a read from after them tells a restore from a delay (§7).
   if (recordsKnowMore(registry.facts())) await registry.confirmState();
-  await checkAmnesia(parts, server);
+  await recall(parts, server);
   await lookAtDisk(parts);
   const now = clock.now();
   const facts = registry.facts();
@@ -82,38 +82,6 @@ async function readAfterPause({ memory, registry, clock }: ObserveParts): Promis
   if (late || jumped || memory.doubtful) memory.doubtful = !(await registry.confirmState());
 }
 
-/**
- * S29: a volume restored from a snapshot has an older promise, or holds less, than Consul remembers of this uuid. Before its
- * first record overwrites that, and before its mysqld is asked for anything.
- */
-async function checkAmnesia(
-  { memory, registry }: ObserveParts,
-  server: ServerFacts | null,
-): Promise<void> {
-  const { uuid } = memory;
-  if (uuid === null || !registry.facts().loaded) return;
-  if (memory.amnesiac === null) {
-    const said = await registry.readRecord(uuid);
-    if (said === undefined) return;
-    memory.promisedHigh = said?.promised ?? 0;
-    memory.said = said;
-    memory.held = said === null ? null : gtidsOf(uuid, said);
-    memory.amnesiac = forgotPromise(memory.promise, said);
-  }
-  if (server !== null && server.uuid === uuid) {
-    if (memory.said !== null && forgotData(server, memory.said)) memory.amnesiac = true;
-    memory.said = null;
-    memory.held = gtidsOf(uuid, server);
-  }
-  // On the disk with the next promise: until then Consul tells again.
-  if (memory.amnesiac && memory.promise.amnesiac !== true)
-    memory.promise = { ...memory.promise, amnesiac: true };
-}
-
-function gtidsOf(uuid: string, { executed, retrieved, purged }: GtidFacts) {
-  return { uuid, executed, retrieved, purged };
-}
-
 /** How much room there is: a commit that finds none waits without an error (§10 "disk full"). */
 async function lookAtDisk({ memory, disk, clock }: ObserveParts): Promise<void> {
   const now = clock.now();
@@ -143,6 +111,7 @@ function assemble(
       amnesiac: memory.amnesiac ?? true,
       promisedHigh: memory.promisedHigh,
       recalled: memory.amnesiac !== null,
+      elsewhere: memory.elsewhere,
       held: memory.held?.uuid === memory.uuid ? memory.held : null,
     },
     policy: policyOf(config),

@@ -283,11 +283,12 @@ export class Registry implements AsyncDisposable {
   }
 
   /** Linearizable read of one node's record; null: there is none; undefined: Consul does not answer. */
-  async readRecord(uuid: string): Promise<NodeRecord | null | undefined> {
+  async readRecord(uuid: string): Promise<Entry<NodeRecord> | null | undefined> {
     try {
       const { kv, keys } = this.#parts;
       const entry = await kv.get(keys.node(uuid), { consistent: true });
-      return entry === null ? null : parseNode(entry.value);
+      const value = entry === null ? null : parseNode(entry.value);
+      return entry === null || value === null ? null : { index: entry.index, value };
     } catch (error) {
       this.#error = messageOf(error);
       return undefined;

@@ -1,6 +1,6 @@
 // A datadir that went back in time (PROTOCOL §2, S29).
 import { describe, expect, test } from "vitest";
-import { forgotData, forgotPromise } from "../../recipes/mysql/core/amnesia.ts";
+import { forgotData, forgotPromise, isElsewhere } from "../../recipes/mysql/core/amnesia.ts";
 import type { GtidFacts } from "../../recipes/mysql/core/observation.ts";
 import { gtids } from "./situation.ts";
 
@@ -49,5 +49,20 @@ describe("data", () => {
     expect(forgotData(sets("b:1-8"), sets("b:1-8", "b:9"))).toBe(true);
     expect(forgotData(sets("b:1-20"), sets("b:1-9 m:1-3"))).toBe(true);
     expect(forgotData(sets(""), sets("b:1"))).toBe(true);
+  });
+});
+
+describe("a datadir is elsewhere", () => {
+  const me = { node: "a", host: "a.test", port: 3306 };
+
+  test("where its record names another node, host or port", () => {
+    expect(isElsewhere({ ...me, stopped: false }, me)).toBe(false);
+    expect(isElsewhere({ ...me, node: "b", stopped: false }, me)).toBe(true);
+    expect(isElsewhere({ ...me, host: "b.test", stopped: false }, me)).toBe(true);
+    expect(isElsewhere({ ...me, port: 3307, stopped: false }, me)).toBe(true);
+  });
+
+  test("no longer once that one said that it stopped", () => {
+    expect(isElsewhere({ ...me, node: "b", stopped: true }, me)).toBe(false);
   });
 });

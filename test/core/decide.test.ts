@@ -49,12 +49,31 @@ describe("precedence", () => {
     expect(does(replica.stopping().consul({ loaded: false }))).toEqual(["stop-mysqld"]);
   });
 
-  test("what Consul remembers of this node comes before promises, elections and FOLLOW, after the start of a server", () => {
+  test("a copy of a datadir does nothing at all but obey an order to stop", () => {
+    const elsewhere = { node: "x", host: "x.test", port: 3306, lives: true };
+    const copy = (s: Situation) => s.me({ elsewhere, recalled: false });
+    const ghost = replica.consul({ session: "new" }).lockHeldBy("a");
+    for (const s of [
+      ghost,
+      replica.serverDown(),
+      replica.askedToPromise(6),
+      voter.afterLosing("b"),
+    ])
+      expect(does(copy(s))).toEqual(["hold"]);
+    expect(says(copy(replica).decides())).toContain("AP_DATADIR_TWICE: x (x.test:3306) runs");
+    const unsure = replica.me({ elsewhere: { ...elsewhere, lives: false }, recalled: false });
+    expect(does(unsure.serverDown())).toEqual(["hold"]);
+    expect(says(unsure.decides())).toContain("last run by x (x.test:3306)");
+    expect(does(copy(replica.stopping()))).toEqual(["stop-mysqld"]);
+  });
+
+  test("what Consul remembers of this node comes before anything is done with its datadir", () => {
     const unread = (s: Situation) => s.me({ recalled: false });
     expect(does(unread(replica.askedToPromise(6)))).toEqual(["hold"]);
     expect(does(unread(voter.afterLosing("b")))).toEqual(["hold"]);
     expect(does(unread(replica.and({ following: null })))).toEqual(["hold"]);
-    expect(does(unread(replica.serverDown()))).toEqual(["start-mysqld"]);
+    expect(does(unread(replica.serverDown()))).toEqual(["hold"]);
+    expect(does(unread(replica.stopping()))).toEqual(["stop-mysqld"]);
   });
 
   test("doubts about Consul come before promises, elections, FOLLOW, rebuilds and provisioning", () => {

@@ -142,6 +142,7 @@ export const START: Observation = {
     amnesiac: false,
     promisedHigh: 0,
     recalled: true,
+    elsewhere: null,
     held: null,
   },
   policy: {

@@ -1,4 +1,5 @@
 // Races around disks that go back in time (PROTOCOL §2 "back in time", S29): each provokes by hand what one rule prevents.
+import { KEYS } from "./cluster.ts";
 import type { SimNode } from "./node.ts";
 import type { Race, Stage } from "./mutant-stage.ts";
 
@@ -229,8 +230,41 @@ const forgetsBeforeItsServerRuns: Race = {
   },
 };
 
+const copied: Race = {
+  name: "a copy of the primary's datadir starts",
+  story: "the primary's disk is copied to B, which starts with it for a while; the primary goes on",
+  nodes: 3,
+  durability: {},
+  play: async (on) => {
+    await on.steady();
+    const [primary, , b] = on.three();
+    const { machine } = b.parts;
+    b.kill();
+    const own = machine.copyVolume();
+    machine.useVolume(primary.parts.machine.copyVolume());
+    on.onKey((key, value) => {
+      const lock = on.cluster.consul.state.kv.get(KEYS.leader);
+      if (key === KEYS.leader && (lock?.session ?? null) === null)
+        on.broken("ghost", "the primary's session was ended");
+      if (
+        key.endsWith(`/nodes/${on.uuid(primary)}`) &&
+        value?.includes(`"node":"${b.name}"`) === true
+      )
+        on.broken("ghost", "the copy speaks for the primary");
+    });
+    b.start();
+    await on.wait(12_000);
+    if (!b.says.includes("AP_DATADIR_TWICE")) on.broken("silent copy", b.says);
+    b.kill();
+    machine.useVolume(own);
+    b.start();
+    await on.writes(5);
+  },
+};
+
 export const AMNESIA_RACES: readonly Race[] = [
   amnesiacRemoved,
+  copied,
   amnesiacVotes,
   forgetsAgain,
   askedBeforeItRecalls,

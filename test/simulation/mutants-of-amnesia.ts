@@ -90,7 +90,7 @@ export const AMNESIA_MUTANTS: readonly Mutant[] = [
     section: "§2 S29",
     serves: ["I5", "(1)"],
     edits: [
-      edit(`${CORE}/decide.ts`, "    recall(o) ??\n", ""),
+      edit(`${CORE}/decide.ts`, "    recall(o) ??", ""),
       edit(
         `${CORE}/amnesia.ts`,
         "return !contains(heldSet(server), heldSet(said));",
@@ -108,7 +108,7 @@ export const AMNESIA_MUTANTS: readonly Mutant[] = [
     serves: ["I5", "(1)"],
     edits: [
       edit(
-        "recipes/mysql/observe.ts",
+        "recipes/mysql/recall.ts",
         "memory.promise = { ...memory.promise, amnesiac: true };",
         "memory.amnesiac = true;",
       ),
@@ -139,5 +139,27 @@ export const AMNESIA_MUTANTS: readonly Mutant[] = [
       ),
     ],
     kills: [race("a voter forgets, follows, and is asked", "(1)")],
+  },
+  {
+    rule: "copy_acts",
+    says: "a node does nothing before it has read its record: a copy of a datadir nothing while the other one runs",
+    section: "§2 twice",
+    serves: ["I1", "(2)"],
+    edits: [edit(`${CORE}/decide.ts`, "    recall(o) ??", "")],
+    kills: [race("a copy of the primary's datadir starts", "ghost")],
+  },
+  {
+    rule: "copy_speaks",
+    says: "a record from another place is not written over before it has stood still",
+    section: "§2 twice",
+    serves: ["I1", "(2)"],
+    edits: [
+      edit(
+        "recipes/mysql/recall.ts",
+        "if (before?.index === index) return now - before.since >= MOVED_AFTER_MS;",
+        "if (before?.index === index) return true;",
+      ),
+    ],
+    kills: [race("a copy of the primary's datadir starts", "ghost")],
   },
 ];

@@ -14,6 +14,14 @@ export function forgotPromise(
   return said !== null && (said.amnesiac || said.promised > promise.epoch);
 }
 
+/** Who wrote the record ran this datadir somewhere else, and has not said that it stopped: a copy, or a volume that moved. */
+export function isElsewhere(
+  said: Pick<NodeRecord, "node" | "host" | "port" | "stopped">,
+  me: Pick<NodeRecord, "node" | "host" | "port">,
+): boolean {
+  return !said.stopped && (said.node !== me.node || said.host !== me.host || said.port !== me.port);
+}
+
 /** I5: what was published is there after any restart, so less than that is another disk, or the same one of before. */
 export function forgotData(server: GtidFacts, said: GtidFacts): boolean {
   return !contains(heldSet(server), heldSet(said));

@@ -21,6 +21,7 @@ function ladder(o: Observation): readonly Action[] {
     endPrimacy(o) ?? //           1 a mysqld that ended took its epoch with it
     stopCluster(o) ?? //          2 orders to stop, of the cluster and of this node
     stopping(o) ??
+    recall(o) ?? //               whose datadir this is, and what it said before
     obeyWish(o) ?? //             3 what only a person may order
     olderConsul(o) ?? //            a Consul that went back in time is not obeyed
     bootstrapOrProvision(o) ?? // 4 no data: found a cluster or copy one
@@ -28,7 +29,6 @@ function ladder(o: Observation): readonly Action[] {
     freeLock(o) ??
     obeyOrder(o) ?? //            an operator wants this data gone
     keepServerUp(o) ?? //         no server: start it, closed
-    recall(o) ??
     answerCandidate(o) ?? //      6 a newer epoch asks for our promise (fences an old primary)
     bePrimary(o) ?? //            7 then duty
     beCandidate(o) ??
@@ -70,10 +70,19 @@ function isOlder(o: Observation): string | null {
   return `Consul's state (ver ${state.ver}, epoch ${state.epoch}) is older than what ${knows.node} has seen (ver ${knows.seenVer}, epoch ${knows.seenEpoch})`;
 }
 
-/** S29: a promise raised before Consul's memory of this uuid was read would hide what its disk has lost. */
-function recall({ me }: Observation): readonly Action[] | null {
-  if (me.recalled) return null;
-  return hold("reading what Consul remembers of this node");
+/**
+ * §2 "back in time", "twice": a promise raised before Consul's memory of this uuid was read would hide what its disk has
+ * lost; and a copy of a datadir ends no session, starts no server and says nothing while the other one runs.
+ */
+function recall({ me, datadir, consul, primacy }: Observation): readonly Action[] | null {
+  if (me.recalled || primacy !== null || me.uuid === null || datadir.kind !== "ready") return null;
+  if (!consul.loaded) return hold(`waiting for Consul: ${consul.error ?? "not read yet"}`);
+  if (me.elsewhere === null) return hold("reading what Consul remembers of this node");
+  const { node, host, port, lives } = me.elsewhere;
+  const who = `${node} (${host}:${port})`;
+  if (!lives) return hold(`this datadir was last run by ${who}: looking whether it still is`);
+  const what = `${who} runs a datadir with the same server_uuid ${me.uuid}`;
+  return hold(`${what}: stop one of them, or empty this directory`, "AP_DATADIR_TWICE");
 }
 
 /** Housekeeping that must happen and can wait for a quiet tick. */

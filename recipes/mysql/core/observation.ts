@@ -225,6 +225,13 @@ export type Me = {
   readonly promisedHigh: number;
   /** Consul's memory of this uuid was compared with its disk: a promise of before that would hide what it tells (S29). */
   readonly recalled: boolean;
+  /** Where this uuid's record comes from, while it may still be written there; `lives`: it was, since this agent began. */
+  readonly elsewhere: {
+    readonly node: string;
+    readonly host: string;
+    readonly port: number;
+    readonly lives: boolean;
+  } | null;
   /** What this datadir held when it was last read, by this agent or the one before it; null: nobody has said. */
   readonly held: GtidFacts | null;
 };

@@ -45,6 +45,8 @@ export const FAILSAFE_WINDOW_MS = 3_000;
 export const PROBE_FAILURES = 4;
 /** §1: a record is fresh while its index moved within this on the reader's clock. */
 export const FRESH_MS = 3_000;
+/** §2 "twice": a record is written every 2 s while its agent lives and reaches Consul. */
+export const MOVED_AFTER_MS = 6_000;
 /** §10 "two failovers in a row": how long a failover counts, and the longest pause before an election. */
 export const FAILOVERS_COUNT_MS = 600_000;
 export const SLOWEST_ELECTION_MS = 30_000;

@@ -235,6 +235,7 @@ export async function forgetIdentity(hands: Hands): Promise<void> {
   await hands.disk.writePlan(null);
   hands.memory.amnesiac = null;
   hands.memory.said = null;
+  hands.memory.elsewhere = null;
   hands.memory.uuid = null;
   hands.memory.serverId = null;
   await refreshDatadir(hands);
