@@ -176,4 +176,64 @@ export const GATE_MUTANTS: readonly Mutant[] = [
       onHands("soft-fence (§6) > kills what it could not close: a client could still be told OK"),
     ],
   },
+  {
+    rule: "reacquire_older",
+    says: "a Consul that went back in time gives no lock back, and is no reason to fence",
+    section: "§7",
+    serves: ["(4)"],
+    edits: [
+      edit(
+        `${EXECUTE}/election.ts`,
+        "if (state === null || state.value.ver < known || state.value.epoch < epoch) return;",
+        "if (state === null || known < 0) return;",
+      ),
+    ],
+    kills: [
+      onHands(
+        "reacquire (§3) > neither takes it nor fences where Consul went back in time: that says nothing of another primary",
+      ),
+    ],
+  },
+  {
+    rule: "change_sent_before_noted",
+    says: "a configuration that is about to be sent is on the disk before",
+    section: "§7a",
+    serves: ["(1)"],
+    edits: [edit(`${EXECUTE}/membership.ts`, "    await note(hands, action.from, next);\n", "")],
+    kills: [
+      onHands(
+        "commit-change (§7a the note) > what is about to be sent is on the disk before it is sent, what is in Consul before it is acted upon",
+      ),
+    ],
+  },
+  {
+    rule: "acted_before_noted",
+    says: "a configuration that is in Consul is noted before waiters are released",
+    section: "§7a",
+    serves: ["(1)"],
+    edits: [
+      edit(`${EXECUTE}/membership.ts`, "  await note(hands, changed(from, voters, acks));\n", ""),
+    ],
+    kills: [
+      onHands(
+        "commit-change (§7a the note) > what is about to be sent is on the disk before it is sent, what is in Consul before it is acted upon",
+      ),
+    ],
+  },
+  {
+    rule: "flag_not_noted",
+    says: "a voter notes a configuration before its flag goes ON for it",
+    section: "§7a",
+    serves: ["(1)"],
+    edits: [
+      edit(
+        `${EXECUTE}/following.ts`,
+        "  if (state !== null && !isNoted(hands.memory.promise, state.value)) await note(hands, state.value);\n",
+        "",
+      ),
+    ],
+    kills: [
+      onHands("a voter's flag (§7a the note) > goes ON for a configuration that is on its disk"),
+    ],
+  },
 ];
