@@ -6,12 +6,12 @@ describe("the account of whoever founded the cluster", () => {
   const founder = situation()
     .withVoters("a", "b", "c")
     .asPrimary()
-    .server({ accounts: [2, 3].map((serverId) => ({ serverId, locked: false })) });
+    .server({ accounts: [0, 2, 3].map((serverId) => ({ serverId, locked: false })) });
 
   test("is made by itself, once, for when it is a replica", () => {
     expect(founder.decides()).toMatchObject([{ do: "make-account", serverId: 1 }]);
     expect(deeds(founder.semiSync({ clients: 1 }).decides())).toEqual(["make-account"]);
-    const accounts = [1, 2, 3].map((serverId) => ({ serverId, locked: true }));
+    const accounts = [0, 1, 2, 3].map((serverId) => ({ serverId, locked: true }));
     expect(deeds(founder.server({ accounts }).decides())).toEqual(["hold"]);
   });
 
@@ -28,12 +28,33 @@ describe("the account of whoever founded the cluster", () => {
   });
 });
 
+describe("the account that a candidate copies with (§4 step 5)", () => {
+  const primary = situation().withVoters("a", "b", "c").asPrimary();
+  const accounts = [1, 2, 3].map((serverId) => ({ serverId, locked: false }));
+
+  test("is made where an older agent has not made it", () => {
+    expect(primary.server({ accounts }).decides()).toMatchObject([
+      { do: "make-account", serverId: 0 },
+    ]);
+    expect(deeds(primary.decides())).toEqual(["hold"]);
+  });
+
+  test("is never what a voter is cut by, that is connected with it", () => {
+    const dumpThreads = [{ uuid: uuid("c"), serverId: 0, threadId: 9 }];
+    const order = primary.peer("c", { amnesiac: true }).server({ dumpThreads });
+    const cut = order.peer("b", { serverId: 2 }).server({
+      dumpThreads: [...dumpThreads, { uuid: uuid("b"), serverId: 2, threadId: 8 }],
+    });
+    expect(cut.decides()).toMatchObject([{ do: "cut", uuid: uuid("c"), serverId: 3 }]);
+  });
+});
+
 describe("an account that no datadir claims", () => {
   const account = (serverId: number) => ({ serverId, locked: true });
   const primary = situation()
     .withVoters("a", "b", "c")
     .asPrimary()
-    .server({ accounts: [1, 2, 3, 8, 9].map(account) })
+    .server({ accounts: [0, 1, 2, 3, 8, 9].map(account) })
     .consul({ claims: [1, 2, 3, 9] });
 
   test("is dropped, one at a time, once a minute", () => {

@@ -1,6 +1,7 @@
 // A builder of observations in the domain's words: `situation().withVoters("a", "b", "c").asPrimary().absent("b", 31_000)`.
 // Node `a` is always this node. A situation is a value: each word returns a new one. Words follow the story's order:
 // who votes first, then what this node is, then what is odd about it.
+import { COPY_ACCOUNT } from "../../recipes/mysql/core/accounts.ts";
 import type { Action, Do } from "../../recipes/mysql/core/action.ts";
 import { decide } from "../../recipes/mysql/core/decide.ts";
 import type {
@@ -209,7 +210,10 @@ function telling(o: Observation) {
       const clients = names.filter((name) => state().voters.includes(uuid(name))).length;
       const sourceEnabled = o.server?.semiSync.sourceEnabled ?? false;
       const { semiSync } = o.server ?? SERVER;
-      const accounts = NAMES.map((_, at) => ({ serverId: at + 1, locked: false }));
+      const accounts = [COPY_ACCOUNT, ...NAMES.map((_, at) => at + 1)].map((serverId) => ({
+        serverId,
+        locked: false,
+      }));
       return server({
         dumpThreads,
         accounts,

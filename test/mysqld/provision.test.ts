@@ -91,6 +91,7 @@ describe("initialize", () => {
       { name: "autopilot@localhost", tls: "" },
       { name: "autopilot_clone@%", tls: "ANY" },
       { name: "autopilot_peer@%", tls: "ANY" },
+      { name: "autopilot_repl_0@%", tls: "ANY" },
       { name: "autopilot_repl_11@%", tls: "ANY" },
     ]);
     await using app = await server.app();

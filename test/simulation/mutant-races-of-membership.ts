@@ -1,5 +1,6 @@
 // Races around V and k (PROTOCOL §7): each provokes by hand what one rule prevents. With all rules in place each of them
 // ends well; a mutant breaks in it what its entry names.
+import { COPY_ACCOUNT } from "../../recipes/mysql/core/accounts.ts";
 import type { Race } from "./mutant-stage.ts";
 
 const aloneAndTheOther: Race = {
@@ -227,9 +228,39 @@ const casRefused: Race = {
   },
 };
 
+const lockedThere: Race = {
+  name: "the candidate's account is locked on the holder",
+  story:
+    "the old primary had cut both others, and died before the removal reached Consul; as a replica, tagged noFailover, it alone acknowledges; the new primary dies, and the third copies from it",
+  nodes: 3,
+  durability: {},
+  play: async (on) => {
+    await on.steady();
+    const [holder, a, b] = on.three();
+    const { accounts } = on.server(holder).data;
+    for (const id of accounts.keys()) if (id !== COPY_ACCOUNT) accounts.set(id, true);
+    holder.kill();
+    await on.until(() => on.cluster.judge.newestOpened >= 2);
+    holder.start();
+    await on.steady();
+    const next = on.primary();
+    const third = next === a ? b : a;
+    Object.assign(holder.parts.config.tags, { noFailover: true });
+    on.stall(third);
+    await on.writes(8);
+    next.kill();
+    await on.wait(200);
+    on.unstall(third);
+    const opened = await on.within(25_000, () => on.cluster.judge.newestOpened >= 3);
+    if (!opened) on.broken("closed", third.says);
+    next.start();
+  },
+};
+
 const STATE = "autopilot/sim/state";
 
 export const MEMBERSHIP_RACES: readonly Race[] = [
+  lockedThere,
   aloneAndTheOther,
   removalInDoubt,
   raiseInDoubt,

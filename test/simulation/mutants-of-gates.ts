@@ -236,4 +236,18 @@ export const GATE_MUTANTS: readonly Mutant[] = [
       onHands("a voter's flag (§7a the note) > goes ON for a configuration that is on its disk"),
     ],
   },
+  {
+    rule: "copy_by_own_account",
+    says: "a candidate copies by the account that no primary locks",
+    section: "§4 step 5",
+    serves: ["liveness"],
+    edits: [
+      edit(
+        `${EXECUTE}/election.ts`,
+        "{ serverId: COPY_ACCOUNT }",
+        "{ serverId: memory.serverId ?? 0 }",
+      ),
+    ],
+    kills: [race("the candidate's account is locked on the holder", "closed")],
+  },
 ];

@@ -1,4 +1,5 @@
 // What lies on a simulated machine's disk, what a power cut leaves of it, and how well the disk does.
+import { COPY_ACCOUNT } from "../../recipes/mysql/core/accounts.ts";
 import { Gtids } from "./gtids.ts";
 
 export type Trx = {
@@ -44,7 +45,7 @@ export function newData(of: { uuid: string; serverId: number; clusterId: string 
     synced: 0,
     applied: 0,
     retrieved: new Gtids(),
-    accounts: new Map(),
+    accounts: new Map([[COPY_ACCOUNT, false]]),
     source: null,
     lastOwn: 0,
   };

@@ -1,6 +1,7 @@
 // The Mysqld port (mysqld/port.ts) on a simulated server: each verb with the steps, checks, limits and refusals of the
 // real one (recipes/mysql/mysqld/*.ts), in its order, one simulated statement for one real one.
 import { InvariantError, invariant } from "../../src/errors.ts";
+import { COPY_ACCOUNT } from "../../recipes/mysql/core/accounts.ts";
 import type { GtidFacts, ServerFacts, SourceFacts } from "../../recipes/mysql/core/observation.ts";
 import type { Mysqld } from "../../recipes/mysql/mysqld/port.ts";
 import { drain, killAllClients, softFence, undrain } from "./sim-fence.ts";
@@ -267,6 +268,7 @@ async function takeOver(to: Connection, use: Use, acks: number): Promise<void> {
 }
 
 function lock(server: SimServer, serverId: number, locked: boolean): void {
+  if (locked && serverId === COPY_ACCOUNT) return;
   if (server.data.accounts.has(serverId)) server.data.accounts.set(serverId, locked);
 }
 

@@ -7,6 +7,12 @@ import type { Observation, ServerFacts, State } from "./observation.ts";
 /** One at most in this time: nobody waits for it. */
 const DROP_EVERY_MS = 60_000;
 
+/**
+ * autopilot_repl_0, nobody's server_id: what a candidate copies from a closed holder with, its own flag OFF (§4 step 5). Its own
+ * account may be locked there since that holder was primary, and cannot be unlocked while it is closed. This one never is.
+ */
+export const COPY_ACCOUNT = 0;
+
 /** No acknowledgement is in its way; that no change of V is, primary.ts has asked. */
 function isQuiet(o: Observation, server: ServerFacts, state: State): boolean {
   if (o.primacy?.stage !== "open") return false;
@@ -22,10 +28,14 @@ export function ownAccount(
   server: ServerFacts,
   state: State,
 ): readonly Action[] | null {
-  const { serverId } = o.me;
-  if (serverId === null || server.accounts.some((a) => a.serverId === serverId)) return null;
-  if (!isQuiet(o, server, state)) return null;
-  return [{ do: "make-account", serverId, why: "its own, for the day on which it is a replica" }];
+  const wanted = o.me.serverId === null ? [COPY_ACCOUNT] : [COPY_ACCOUNT, o.me.serverId];
+  const serverId = wanted.find((id) => !server.accounts.some((a) => a.serverId === id));
+  if (serverId === undefined || !isQuiet(o, server, state)) return null;
+  const why =
+    serverId === COPY_ACCOUNT
+      ? "for copying what a candidate lacks, made by no agent of before"
+      : "its own, for the day on which it is a replica";
+  return [{ do: "make-account", serverId, why }];
 }
 
 export function dropUnclaimed(
@@ -37,6 +47,7 @@ export function dropUnclaimed(
   if (claims === null || !isQuiet(o, server, state)) return null;
   if (o.droppedAt !== null && o.now - o.droppedAt < DROP_EVERY_MS) return null;
   const used = new Set<number | null>([
+    COPY_ACCOUNT,
     ...claims,
     o.me.serverId,
     ...server.dumpThreads.map((d) => d.serverId),

@@ -1,5 +1,6 @@
 // Changes of V and k by the published primary (PROTOCOL §7): one at a time, the safe local half first, then a barrier
 // heartbeat where acknowledgements must be moved, then the CAS. Everything here proposes; the CAS decides.
+import { COPY_ACCOUNT } from "./accounts.ts";
 import type { Action } from "./action.ts";
 import { contains, gtidSet } from "./gtid.ts";
 import type { Change, Observation, Peer, ServerFacts, State } from "./observation.ts";
@@ -42,7 +43,9 @@ const others = (seen: Seen): readonly string[] => seen.state.voters.filter((v) =
 
 function serverIdOf(seen: Seen, uuid: string): number | null {
   const dump = seen.server.dumpThreads.find((d) => d.uuid === uuid);
-  return dump?.serverId ?? peerOf(seen, uuid)?.serverId ?? null;
+  // What it connected with may be nobody's; what is to be locked is its own.
+  const connectedAs = dump?.serverId === COPY_ACCOUNT ? undefined : dump?.serverId;
+  return connectedAs ?? peerOf(seen, uuid)?.serverId ?? null;
 }
 
 function commit(

@@ -1,6 +1,7 @@
 // Election and promotion, the effects (PROTOCOL §4). Each step re-checks its precondition where it takes effect:
 // in the transaction that writes it, or by a consistent read right before.
 import { ConflictError, messageOf, type KvOp } from "../../../src/index.ts";
+import { COPY_ACCOUNT } from "../core/accounts.ts";
 import { noting } from "../core/note.ts";
 import { heldSet, joinedEpoch, opened, published, raised, short } from "../core/state.ts";
 import { DISK_FULL_BELOW, MARKER_WITHIN_MS, PROVEN_WITHIN_MS } from "../core/policy.ts";
@@ -158,11 +159,7 @@ export const election = {
     const mysqld = mysqldOf(hands);
     await mysqld.stopReceiver();
     // Never with the flag: this node has promised to acknowledge nothing of an older epoch.
-    const { armed } = await mysqld.follow(
-      { host, port },
-      { serverId: memory.serverId ?? 0 },
-      false,
-    );
+    const { armed } = await mysqld.follow({ host, port }, { serverId: COPY_ACCOUNT }, false);
     if (armed) disarm(hands, mysqld);
     const before = memory.fetching?.epoch === epoch ? memory.fetching : null;
     const tried = before === null ? [] : [...before.tried, before.from];
@@ -201,7 +198,7 @@ export const election = {
   mark: async (hands, { epoch, voters }) => {
     const { memory, clock, wake } = hands;
     const mysqld = mysqldOf(hands);
-    const ids = await serverIdsOf(hands, voters);
+    const ids = [COPY_ACCOUNT, ...(await serverIdsOf(hands, voters))];
     const state = hands.registry.facts().state?.value;
     // §7a: whoever marks an epoch can say after any crash that it is its primary.
     const noted = state?.epoch === epoch ? note(hands, state) : Promise.resolve();

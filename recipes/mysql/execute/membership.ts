@@ -1,5 +1,6 @@
 // Changes of V and k, the effects (PROTOCOL §7). A change is remembered before its CAS is sent: while its answer is not
 // known, the stricter of both configurations stays in force, and nothing else is changed.
+import { COPY_ACCOUNT } from "../core/accounts.ts";
 import { changed } from "../core/state.ts";
 import type { Do } from "../core/action.ts";
 import type { State } from "../core/observation.ts";
@@ -39,7 +40,7 @@ export const membership = {
   "cut-all": async (hands) => {
     const mysqld = mysqldOf(hands);
     const { accounts } = await mysqld.observe();
-    const locked = accounts.map((account) => account.serverId);
+    const locked = accounts.map(({ serverId }) => serverId).filter((id) => id !== COPY_ACCOUNT);
     await mysqld.setAccounts({ unlocked: [], locked, keep: [] });
     hands.memory.change = {
       kind: "alone",

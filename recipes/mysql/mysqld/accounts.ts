@@ -1,5 +1,6 @@
 // The replication accounts, one per server_id, and the cut that takes a replica's acknowledgements out of the count
 // (PROTOCOL §7). Locks are local (sql_log_bin=0): they make no GTID and wait for no acknowledgement (S22).
+import { COPY_ACCOUNT } from "../core/accounts.ts";
 import { quote, type Sql } from "./connection.ts";
 import { cutReplicas } from "./clients.ts";
 import type { Lines } from "./lines.ts";
@@ -19,7 +20,7 @@ export async function setAccounts(
   },
 ): Promise<void> {
   await locally(lines, async (sql) => {
-    await setLock(sql, a.locked, "LOCK");
+    await setLock(sql, a.locked.filter(isOnes), "LOCK");
     await setLock(sql, a.unlocked, "UNLOCK");
     const locked = new Set(a.locked.map((serverId) => account(serverId)));
     const keep = new Set(a.keep);
@@ -38,7 +39,7 @@ export async function setAccounts(
 /** PROTOCOL §7 cut x. Not only the dump thread goes: a connection that is about to become one would acknowledge later. */
 export async function cut(lines: Lines, serverId: number, uuid: string): Promise<void> {
   await locally(lines, async (sql) => {
-    await setLock(sql, [serverId], "LOCK");
+    await setLock(sql, [serverId].filter(isOnes), "LOCK");
     await cutReplicas(
       sql,
       {
@@ -74,6 +75,9 @@ export async function dropAccount(lines: Lines, serverId: number): Promise<void>
   await using sql = await lines.fresh(LIMIT_MS);
   await sql.rows(`DROP USER IF EXISTS '${account(serverId)}'@'%'`, ACKNOWLEDGED_MS);
 }
+
+/** Not of whoever copies, or of a replica that is not ours: its dump thread goes, and comes back without acknowledging. */
+const isOnes = (serverId: number): boolean => serverId !== COPY_ACCOUNT;
 
 async function setLock(
   sql: Sql,

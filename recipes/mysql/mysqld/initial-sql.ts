@@ -1,11 +1,13 @@
 // The statements that make a new cluster's first datadir: accounts, databases, tables. Pure.
 // They hold passwords: run them through a 0600 --init-file or a connection, and never print them.
+import { COPY_ACCOUNT } from "../core/accounts.ts";
 import type { Secrets } from "./secrets.ts";
 
 /**
  * Accounts, none with more than it needs:
  *   autopilot        the agent itself, only from this machine (admin port, socket)
  *   autopilot_repl_N what node N replicates with
+ *   autopilot_repl_0 what any node copies from a closed one with (PROTOCOL §4 step 5)
  *   autopilot_clone  what a recipient of CLONE says to its donor
  *   autopilot_peer   other agents read @@gtid_executed and nothing else
  *   app              the application; no privilege that gets past read_only (PROTOCOL §2)
@@ -15,7 +17,8 @@ export function clusterSql(
   secrets: Secrets,
   founder: { readonly clusterId: string; readonly serverId: number },
 ): readonly string[] {
-  const replica = `'autopilot_repl_${founder.serverId}'@'%'`;
+  const serverIds = [...new Set([COPY_ACCOUNT, founder.serverId])];
+  const replicas = serverIds.map((serverId) => `'autopilot_repl_${serverId}'@'%'`);
   return [
     ...adminSql(secrets.admin),
     `CREATE USER 'autopilot_clone'@'%' IDENTIFIED BY ${text(secrets.clone)} REQUIRE SSL`,
@@ -27,8 +30,10 @@ export function clusterSql(
     "CREATE DATABASE autopilot",
     ...TABLES.map((table) => `CREATE TABLE autopilot.${table} ENGINE=InnoDB`),
     // Every other node's account is made when it asks to join; the founder never asks.
-    `CREATE USER ${replica} IDENTIFIED BY ${text(secrets.replication)} REQUIRE SSL`,
-    `GRANT REPLICATION SLAVE ON *.* TO ${replica}`,
+    ...replicas.flatMap((replica) => [
+      `CREATE USER ${replica} IDENTIFIED BY ${text(secrets.replication)} REQUIRE SSL`,
+      `GRANT REPLICATION SLAVE ON *.* TO ${replica}`,
+    ]),
     `INSERT INTO autopilot.cluster VALUES (${text(founder.clusterId)}, UTC_TIMESTAMP(6))`,
     "INSERT INTO autopilot.heartbeat VALUES (1, 0, 0, UTC_TIMESTAMP(6))",
     "INSERT INTO autopilot.probe VALUES (1, 0)",

@@ -1,5 +1,6 @@
 // One look at a mysqld: everything that a tick needs in one round trip, as plain facts. Reads only; runs every second or
 // more often, so it asks for no more than it uses.
+import { COPY_ACCOUNT } from "../core/accounts.ts";
 import type { DumpThread, GtidFacts, ServerFacts, SourceFacts } from "../core/observation.ts";
 import type { Row, Sql } from "./connection.ts";
 import type { Lines } from "./lines.ts";
@@ -162,8 +163,8 @@ export function serverIdOf(user: string): number | null {
 function dumpThread(row: Row): DumpThread {
   return {
     uuid: text(row["uuid"]),
-    // 0: somebody else's replica, with an account of its own.
-    serverId: serverIdOf(text(row["user"])) ?? 0,
+    // Of whoever copies, or of somebody else's replica, with an account of its own: nobody's.
+    serverId: serverIdOf(text(row["user"])) ?? COPY_ACCOUNT,
     threadId: number(row["id"]),
   };
 }
