@@ -1,17 +1,16 @@
 // The worker as the agent's child: it dies with the agent, and what it says is read from its log, which stays for people.
 // Nothing of a backup is loaded into the agent: neither SDK nor streams.
-import { mkdir, open, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf, type Clock, type Supervise, type Supervised } from "../../../src/index.ts";
 import { parseLine, type Job, type Line } from "./job.ts";
+import { tailOf } from "./worker-log.ts";
 
 const WORKER = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
 /** It aborts its upload on SIGTERM; what it does not manage in this time is swept later. */
 const GRACE_MS = 1_500;
 const LOOK_EVERY_MS = 250;
-/** A line is a few hundred bytes; what a library prints is not kept. */
-const LONGEST_LINE = 65_536;
 
 export type LastWord = Extract<Line, { event: "done" | "failed" }>;
 
@@ -101,21 +100,4 @@ function follow({ child, log, onLine, clock, name }: Following): Child {
   };
   const ended = follows().catch((error: unknown) => failed(`${name}: ${messageOf(error)}`));
   return { ended, stop: () => child.stop({ termFirst: true, graceMs: GRACE_MS }) };
-}
-
-/** Whole lines that were appended since the last call. */
-function tailOf(path: string): () => Promise<readonly string[]> {
-  let at = 0;
-  let rest = "";
-  return async () => {
-    await using file = await open(path, "r");
-    const { size } = await file.stat();
-    const length = Math.min(size - at, 4 * LONGEST_LINE);
-    if (length <= 0) return [];
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at);
-    at += bytesRead;
-    const lines = (rest + buffer.toString("latin1", 0, bytesRead)).split("\n");
-    rest = (lines.pop() ?? "").slice(0, LONGEST_LINE);
-    return lines.map((line) => Buffer.from(line, "latin1").toString("utf8"));
-  };
 }

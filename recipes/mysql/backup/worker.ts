@@ -1,15 +1,11 @@
 // The worker: a process of its own that makes, verifies and archives backups, so that neither memory nor time of it is the
 // agent's. Its order is the file that its only argument names; it answers on stdout (job.ts), and dies with the agent.
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { AutopilotError, messageOf } from "../../../src/index.ts";
-import type { Job, Line } from "./job.ts";
+import type { Job } from "./job.ts";
 import { perform } from "./perform.ts";
-
-/** Stdout is a file: what was said before a crash is there. */
-function say(line: Line): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
-}
+import { say } from "./worker-log.ts";
 
 async function main(file: string): Promise<number> {
   const job = JSON.parse(readFileSync(file, "utf8")) as Job;
