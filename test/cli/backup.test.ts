@@ -21,7 +21,7 @@ describe("autopilot backup", () => {
       cli(["backup", "show", young.id], { env }),
     ]);
     expect([listed.code, listed.stderr]).toEqual([0, ""]);
-    const rows = `${young.id} +full +clone +9.7.4.*\\n${old.id} `;
+    const rows = `${young.id} +full +${young.engine.name} +9.7.4.*\\n${old.id} `;
     expect(listed.stdout).toMatch(new RegExp(rows));
     expect(listed.stdout).toMatch(/damaged broken: .*it is no JSON/);
     const said = JSON.parse(json.stdout) as { backups: { id: string; data: object }[] };
