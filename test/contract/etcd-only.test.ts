@@ -17,6 +17,8 @@ import { until } from "./until.ts";
 const found = await findEtcd();
 
 if ("why" in found) {
+  // Fetched from the machine's Debian archive. What only etcd can show is then not shown, and this
+  // says loudly that etcd was not asked.
   console.warn(`SKIPPED: what etcd alone can show: ${found.why}`);
   describe.skip(`etcd alone: skipped, ${found.why}`, () => {
     test("needs the etcd program", () => undefined);
